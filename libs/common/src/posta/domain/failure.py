@@ -1,0 +1,152 @@
+"""The story of a record's failures, as headers that travel with it through lanes and into the DLQ.
+
+The original value and headers are never touched: these are added behind them, and replace the ones
+of the attempt before. An admin, or any tool that reads Kafka headers, can tell from them where the
+record came from, what happened to it, and which other dead letters failed in the same way.
+"""
+
+import hashlib
+import re
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from posta.domain.envelope import Headers, header
+from posta.domain.redaction import redact
+from posta.domain.retry import ErrorClass
+
+PREFIX = "posta-"
+_STACK_FRAMES = 6
+_MESSAGE_CHARS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a record was first read by the group that failed on it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What a record's headers say of its way so far."""
+
+    origin: Origin
+    attempt: int
+    """Which attempt the next handling is; 1 for a record fresh from its source."""
+    first_failure_ms: int | None = None
+    last_failure_ms: int | None = None
+    not_before: float = 0.0
+    """Seconds since the epoch before which it must not be handled; 0: at once."""
+    lane_due: float = 0.0
+    """Seconds since the epoch at which it gets off its lane; 0: it rides none."""
+    redrive: int = 0
+    """How often an admin has replayed it; each replay starts with attempt 1."""
+
+
+def read_delivery(
+    *, topic: str, partition: int, offset: int, timestamp_ms: int, headers: Headers
+) -> Delivery:
+    """What the headers of a fetched record say; a fresh record is its own origin, at attempt 1.
+
+    Headers that are no numbers count as absent: a hostile record cannot stop the engine here.
+    """
+    origin_topic = header(headers, "posta-original-topic")
+    here = Origin(topic=topic, partition=partition, offset=offset, timestamp_ms=timestamp_ms)
+    origin = here
+    if origin_topic is not None:
+        origin = Origin(
+            topic=origin_topic,
+            partition=_integer(headers, "posta-original-partition", 0),
+            offset=_integer(headers, "posta-original-offset", 0),
+            timestamp_ms=_integer(headers, "posta-original-timestamp", timestamp_ms),
+        )
+    first = _integer(headers, "posta-first-failure", 0)
+    last = _integer(headers, "posta-last-failure", 0)
+    return Delivery(
+        origin=origin,
+        attempt=max(1, _integer(headers, "posta-attempt", 1)),
+        first_failure_ms=first or None,
+        last_failure_ms=last or None,
+        not_before=_integer(headers, "posta-not-before", 0) / 1000,
+        lane_due=_integer(headers, "posta-lane-due", 0) / 1000,
+        redrive=max(0, _integer(headers, "posta-redrive", 0)),
+    )
+
+
+def failed(delivery: Delivery, *, now: float) -> Delivery:
+    """The delivery after a failure at ``now`` (seconds since the epoch)."""
+    now_ms = int(now * 1000)
+    first = delivery.first_failure_ms or now_ms
+    return replace(delivery, first_failure_ms=first, last_failure_ms=now_ms)
+
+
+def delivery_headers(delivery: Delivery) -> dict[str, str]:
+    """The headers that ``read_delivery`` reads back."""
+    origin = delivery.origin
+    fields: dict[str, object] = {
+        "posta-original-topic": origin.topic,
+        "posta-original-partition": origin.partition,
+        "posta-original-offset": origin.offset,
+        "posta-original-timestamp": origin.timestamp_ms,
+        "posta-attempt": delivery.attempt,
+        "posta-first-failure": delivery.first_failure_ms or "",
+        "posta-last-failure": delivery.last_failure_ms or "",
+        # Rounded up: a millisecond late is right, a millisecond early is not.
+        "posta-not-before": -int(-delivery.not_before * 1000 // 1),
+        "posta-lane-due": -int(-delivery.lane_due * 1000 // 1),
+        "posta-redrive": delivery.redrive or "",
+    }
+    return {name: str(value) for name, value in fields.items() if value != ""}
+
+
+def error_headers(
+    error: BaseException, *, error_class: ErrorClass, reason: str, group: str, version: str
+) -> dict[str, str]:
+    """What went wrong, for the admin: redacted, cut to a bounded size."""
+    return {
+        "posta-group": group,
+        "posta-error-class": error_class.value,
+        "posta-reason": redact(reason)[:_MESSAGE_CHARS],
+        "posta-exception-type": type(error).__name__,
+        "posta-exception-message": redact(str(error))[:_MESSAGE_CHARS],
+        "posta-exception-stack": redact(short_stack(error)),
+        "posta-fingerprint": fingerprint(error, group=group),
+        "posta-service-version": version,
+    }
+
+
+def with_headers(original: Headers, added: dict[str, str]) -> Headers:
+    """The original's own headers unchanged, then ``added``; Posta's of an earlier attempt drop out."""
+    kept = tuple((name, value) for name, value in original if not name.startswith(PREFIX))
+    return kept + tuple((name, text.encode()) for name, text in added.items())
+
+
+def fingerprint(error: BaseException, *, group: str) -> str:
+    """16 hex digits that equal failures share: group, type, place and message without its numbers."""
+    message = re.sub(r"[0-9a-fA-F]{8,}|\d+", "#", redact(str(error)))[:200]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].name}" if frames else ""
+    text = "\n".join((group, type(error).__name__, place, message))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def short_stack(error: BaseException) -> str:
+    """The innermost frames of the error, one a line: file name, line, function; no source, no paths."""
+    frames = traceback.extract_tb(error.__traceback__)[-_STACK_FRAMES:]
+    return "\n".join(f"{_file_name(f.filename)}:{f.lineno} {f.name}" for f in frames)
+
+
+def _file_name(path: str) -> str:
+    return "/".join(path.replace("\\", "/").split("/")[-2:])
+
+
+def _integer(headers: Iterable[tuple[str, bytes]], name: str, default: int) -> int:
+    text = header(headers, name)
+    try:
+        return default if text is None else int(text)
+    except ValueError:
+        return default

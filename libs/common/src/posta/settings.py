@@ -1,0 +1,148 @@
+"""Settings groups that several services share, read from the environment once, in ``__main__``.
+
+Names follow ``POSTA_<GROUP>__<FIELD>``; a secret may also come from the file that
+``POSTA_<GROUP>__<FIELD>_FILE`` names.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from posta.errors import ConfigurationError
+
+PREFIX = "POSTA_"
+
+
+class Group(BaseModel):
+    """One group of settings; unknown names in it are mistakes and refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Group):
+    """How to reach Kafka."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """Comma-separated ``host:port`` list."""
+    topic_prefix: str = ""
+    """Put in front of every topic and group name, so that two systems can share a cluster."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_file: Path | None = None
+    partitions: int = Field(default=4, ge=1, le=1000)
+    """Partitions of each topic when it is created."""
+    replication_factor: int = Field(default=1, ge=1, le=9)
+    """Copies of each topic when it is created; 3 in production."""
+    session_timeout_s: float = Field(default=10.0, ge=1, le=300)
+    """A member silent for so long is taken for dead and its partitions go to others."""
+    request_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    """How long one publish may take before its outcome counts as unknown."""
+
+
+class DatabaseSettings(Group):
+    """How to reach PostgreSQL."""
+
+    url: SecretStr = SecretStr("postgresql://posta@127.0.0.1:5432/posta")
+    pool_min: int = Field(default=1, ge=0, le=100)
+    pool_max: int = Field(default=8, ge=1, le=100)
+    command_timeout_s: float = Field(default=5.0, gt=0, le=60)
+
+
+class HttpSettings(Group):
+    """Where the service's own HTTP server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0: a free port, named in the log."""
+
+
+class LogSettings(Group):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ShutdownSettings(Group):
+    """How the service ends."""
+
+    grace_s: float = Field(default=10.0, gt=0, le=600)
+    """From SIGTERM to exit: what is in flight is finished or handed back within it."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs; each service adds its own groups in its ``settings.py``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=None,
+        frozen=True,
+        extra="ignore",
+    )
+    kafka: KafkaSettings = KafkaSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    shutdown: ShutdownSettings = ShutdownSettings()
+    config_dir: Path = Path("deploy/config")
+    """Folder of the YAML rules."""
+    state_dir: Path = Path(".posta/state")
+    """Folder for files the service must keep, such as the ingress spool."""
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Read the environment (and a ``.env`` file in development, which it overrides).
+
+    Raises ``ConfigurationError`` naming each variable that is wrong and why, never its value.
+    """
+    env = dict(os.environ if environ is None else environ)
+    secrets = _secrets_from_files(env)
+    try:
+        if environ is None:
+            os.environ.update(secrets)
+            return settings(_env_file=".env")
+        return settings.model_validate(_tree({**env, **secrets}))
+    except ValidationError as exc:
+        faults = "; ".join(
+            f"{PREFIX}{'__'.join(str(part).upper() for part in error['loc'])}: {error['msg']}"
+            for error in exc.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"environment: {faults}") from None
+
+
+def _secrets_from_files(env: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name, path in env.items():
+        if not name.startswith(PREFIX) or not name.endswith("_FILE"):
+            continue
+        target = name.removesuffix("_FILE")
+        if name == "POSTA_KAFKA__SSL_CA_FILE":
+            continue
+        try:
+            found[target] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise ConfigurationError(f"{name}: cannot read {path}: {exc.strerror}") from None
+    return found
+
+
+def _tree(env: Mapping[str, str]) -> dict[str, Any]:
+    """Nested fields from ``POSTA_A__B=c``; only for a given mapping, as tests use it."""
+    tree: dict[str, Any] = {}
+    for name, value in env.items():
+        if not name.startswith(PREFIX):
+            continue
+        *groups, leaf = name.removeprefix(PREFIX).lower().split("__")
+        node = tree
+        for group in groups:
+            node = node.setdefault(group, {})
+        node[leaf] = value
+    return tree
