@@ -1,0 +1,61 @@
+"""What a handler is given, and what it hands back: the whole surface a service author meets."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from posta.domain.envelope import Event
+from posta.domain.failure import Delivery
+from posta.domain.payloads import Payload
+from posta.domain.retry import ErrorClass
+from posta.topics import Topic
+
+D_co = TypeVar("D_co", bound=Payload, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(Generic[D_co]):
+    """One decoded event and how it got here."""
+
+    event: Event[D_co]
+    delivery: Delivery
+    deadline: float | None
+    """Seconds since the epoch after which handling it makes no sense; None: no limit."""
+    last_attempt: bool
+    """Whether a transient failure now would make it a dead letter."""
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is; 1 for the first."""
+        return self.delivery.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """An event to be published to ``topic`` before the handled record counts as done."""
+
+    topic: Topic
+    event: Event[Payload]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """Why a record is about to become a dead letter."""
+
+    error_class: ErrorClass
+    reason: str
+    error: BaseException
+
+
+Handler = Callable[[Message[Any]], Awaitable[Iterable[Publish] | None]]
+"""One event in, what is to be published out.
+
+Returns normally: done, once what it returned is confirmed by Kafka. Raises ``Transient``,
+``NotNow``, ``Permanent``, ``Expired`` or ``Unavailable`` (see ``posta.errors``); anything else
+counts as unexpected and is retried like ``Transient``. It is cancelled at the handler timeout, and
+when its partition goes to another member. It may run again for the same event: make effects
+idempotent by ``event.id``.
+"""
+
+OnGivenUp = Callable[[Message[Any], GivenUp], Awaitable[Iterable[Publish]]]
+"""Asked for what to publish (an apology) just before a record becomes a dead letter."""

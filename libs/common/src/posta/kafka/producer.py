@@ -1,0 +1,147 @@
+"""Publishes records and says truthfully how that ended: confirmed by acks=all, or not known.
+
+Every wait is bounded. aiokafka's *idempotent* producer never gives a batch up and can die for good
+on a sequence error (issues #1101, #1017), so it is not used: a batch that Kafka does not confirm
+in time fails, the caller keeps the record, and a double that this may write is recognised by its
+event id downstream. A client that is beyond recovery is replaced (traps A14 to A16).
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    RecordTooLargeError,
+)
+
+from posta.domain.envelope import Wire
+from posta.errors import Permanent, Transient
+from posta.kafka.connection import connection_options
+from posta.settings import KafkaSettings
+from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+_STOP_S = 5.0
+MAX_REQUEST_BYTES = 2 * 1_048_576
+
+
+class TooLarge(Permanent):
+    """The broker will never take a record of this size."""
+
+
+class PublishFailed(Transient):
+    """Kafka did not confirm the record in time; it may have been written all the same."""
+
+
+class Producer:
+    """A producer that outlives its connection; safe for many tasks at once."""
+
+    def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._client: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def publish(self, topic: str, records: Sequence[Wire], *, timeout_s: float) -> None:
+        """Write ``records`` to ``topic`` (without the prefix) and wait until all are confirmed.
+
+        Raises ``PublishFailed`` when they are not within ``timeout_s``, ``TooLarge`` when one
+        exceeds what the broker takes.
+        """
+        started = time.monotonic()
+        outcome = "failed"
+        try:
+            async with asyncio.timeout(timeout_s):
+                client = await self._connected()
+                full_name = self._settings.topic_prefix + topic
+                futures = [
+                    await client.send(full_name, key=r.key, value=r.value, headers=list(r.headers))
+                    for r in records
+                ]
+                await asyncio.gather(*futures)
+            outcome = "ok"
+        except TimeoutError:
+            outcome = "unknown"
+            raise PublishFailed(f"Kafka did not confirm {topic} in {timeout_s:g} s") from None
+        except (MessageSizeTooLargeError, RecordTooLargeError) as exc:
+            outcome = "too_large"
+            raise TooLarge(f"a record for {topic} is larger than Kafka takes: {exc}") from exc
+        except KafkaError as exc:
+            await self._replace_if_dead(exc)
+            raise PublishFailed(f"Kafka refused {topic}: {type(exc).__name__}: {exc}") from exc
+        finally:
+            names.PUBLISHED.labels(topic, outcome).inc(len(records))
+            names.PUBLISH_SECONDS.labels(topic).observe(time.monotonic() - started)
+
+    async def ready(self, *, timeout_s: float) -> bool:
+        """Whether Kafka answers now."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                client = await self._connected()
+                await client.client.fetch_all_metadata()
+        except (TimeoutError, KafkaError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Give up what is unconfirmed after a bounded wait, and disconnect."""
+        client, self._client = self._client, None
+        if client is not None:
+            await _stop(client)
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._client is not None:
+            return self._client
+        async with self._starting:
+            if self._client is not None:
+                return self._client
+            client = AIOKafkaProducer(
+                **connection_options(self._settings, client_id=self._client_id),
+                acks="all",
+                enable_idempotence=False,
+                linger_ms=0,
+                max_request_size=MAX_REQUEST_BYTES,
+                # Also the life of a batch that no broker takes.
+                request_timeout_ms=int(self._settings.request_timeout_s * 1000),
+            )
+            try:
+                await client.start()
+            except BaseException:
+                await _stop(client)
+                raise
+            self._client = client
+            return client
+
+    async def _replace_if_dead(self, error: KafkaError) -> None:
+        client = self._client
+        sender = getattr(client, "_sender", None)
+        task = getattr(sender, "sender_task", None)
+        if isinstance(error, ProducerClosed) or (task is not None and task.done()):
+            log.error("producer_dead_replaced", error=type(error).__name__)
+            names.PRODUCER_REBUILT.inc()
+            await self.close()
+
+
+async def _stop(client: AIOKafkaProducer) -> None:
+    try:
+        await asyncio.wait_for(client.stop(), _STOP_S)
+    except (TimeoutError, KafkaError) as exc:
+        log.warning("producer_stop_unclean", error=type(exc).__name__)

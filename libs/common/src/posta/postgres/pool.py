@@ -1,0 +1,89 @@
+"""A PostgreSQL pool whose failures say what kind they are: the database is away, or we are wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from posta.errors import Unavailable
+from posta.settings import DatabaseSettings
+
+DEPENDENCY = "postgres"
+"""The name of the engine's gate for the database."""
+
+Connection = asyncpg.pool.PoolConnectionProxy
+"""A pooled connection, as ``Database.connection`` lends it."""
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DiskFullError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+class Database:
+    """A lazily connected pool: a service starts, and keeps running, while PostgreSQL is away."""
+
+    def __init__(self, settings: DatabaseSettings, *, application: str) -> None:
+        self._settings = settings
+        self._application = application
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection. Raises ``Unavailable`` when the database cannot be reached or cuts it.
+
+        Whatever the database says about the statement itself (a constraint, a type) passes through.
+        """
+        try:
+            pool = await self._connected()
+            async with pool.acquire(timeout=self._settings.command_timeout_s) as connection:
+                yield connection
+        except _AWAY as exc:
+            raise Unavailable(DEPENDENCY, type(exc).__name__) from exc
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction; same errors as ``connection``."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def ping(self) -> None:
+        """Return when the database answers. Raises ``Unavailable`` when it does not."""
+        async with self.connection() as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def close(self) -> None:
+        """Close all connections, cutting those still busy after a moment."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await asyncio.wait_for(pool.close(), 2)
+        except TimeoutError:
+            pool.terminate()
+
+    async def _connected(self) -> asyncpg.Pool:
+        if self._pool is not None:
+            return self._pool
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._settings.url.get_secret_value(),
+                    min_size=self._settings.pool_min,
+                    max_size=self._settings.pool_max,
+                    timeout=self._settings.command_timeout_s,
+                    command_timeout=self._settings.command_timeout_s,
+                    server_settings={"application_name": self._application},
+                )
+            return self._pool

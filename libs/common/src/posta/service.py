@@ -1,0 +1,87 @@
+"""Runs a service: settings, logs, traces, signals, exit code.
+
+    SIGTERM or SIGINT once: the stop event is set, the service drains within its grace period
+    a second time:          the process ends at once, with code 130
+    grace period over:      the process ends at once, with code 1
+
+Exit codes: 0 drained, 1 failed or not drained in time, 78 (EX_CONFIG) wrong configuration.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version as package_version
+from typing import NoReturn, TypeVar
+
+from posta.errors import ConfigurationError
+from posta.settings import ServiceSettings, load
+from posta.telemetry.logs import get_logger, setup_logging
+from posta.telemetry.tracing import setup_tracing
+
+EX_CONFIG = 78
+_KILLED = 130
+log = get_logger(__name__)
+S = TypeVar("S", bound=ServiceSettings)
+Serve = Callable[[S, asyncio.Event], Awaitable[None]]
+"""Opens everything the service has as one ``async with`` and returns after ``stop`` is set."""
+
+
+def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
+    """Run the service ``name`` until it is told to stop, then exit with the code of the module's docs."""
+    try:
+        loaded = load(settings)
+        setup_logging(service=name, version=service_version(), level=loaded.log.level)
+        provider = setup_tracing(service=name, version=service_version())
+        code = _loop_runner().run(_supervise(loaded, serve))
+        provider.shutdown()
+    except ConfigurationError as exc:
+        sys.stderr.write(f"{name}: configuration error: {exc}\n")
+        code = EX_CONFIG
+    sys.stdout.flush()
+    # Threads of foreign libraries may linger; nothing of ours is left to do.
+    os._exit(code)
+
+
+def service_version() -> str:
+    """The version of the installed library, which all services share."""
+    return package_version("posta-common")
+
+
+def _loop_runner() -> asyncio.Runner:
+    if sys.platform == "win32":
+        return asyncio.Runner()
+    import uvloop  # noqa: PLC0415 - does not exist on Windows
+
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+async def _supervise(settings: S, serve: Serve[S]) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(_KILLED)
+        log.info("stopping", signal=signal.Signals(number).name, grace_s=settings.shutdown.grace_s)
+        stop.set()
+        loop.call_later(settings.shutdown.grace_s, _out_of_time)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        await serve(settings, stop)
+    except ConfigurationError:
+        raise
+    except Exception:
+        log.exception("service_failed")
+        return 1
+    log.info("stopped")
+    return 0
+
+
+def _out_of_time() -> None:
+    log.error("not_drained_in_time")
+    sys.stdout.flush()
+    os._exit(1)

@@ -1,0 +1,81 @@
+"""Structured logs: one JSON object per line, an event name plus fields, the trace's id on each.
+
+Every text passes through ``posta.domain.redaction``; bodies and tokens are never logged.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+
+from posta.domain.redaction import redact
+
+_QUIET = ("httpx", "httpcore", "aiokafka", "uvicorn.access", "asyncio", "kafka")
+"""httpx logs whole URLs at INFO, and a webhook's URL is its secret; the others repeat what we log."""
+
+
+def setup_logging(*, service: str, version: str, level: str) -> None:
+    """Send all logs of the process, ours and the libraries', to stdout as JSON lines."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_constant(service=service, version=version),
+        _add_trace,
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        _redact_texts,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module: ``log.info("event_name", field=value)``."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _add_constant(**fields: str) -> structlog.typing.Processor:
+    def add(_logger: Any, _method: str, event: structlog.typing.EventDict) -> Any:
+        event.update(fields)
+        return event
+
+    return add
+
+
+def _add_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> Any:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event.setdefault("trace_id", f"{context.trace_id:032x}")
+        event.setdefault("span_id", f"{context.span_id:016x}")
+    return event
+
+
+def _redact_texts(_logger: Any, _method: str, event: structlog.typing.EventDict) -> Any:
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = redact(value)
+    return event

@@ -1,0 +1,129 @@
+"""Every metric Posta exposes, defined once: the noun, its unit, its labels.
+
+Prometheus practice: ``posta_<noun>_<unit>[_total]``, few labels, no ids in labels. Attempts are
+counted beside failures, and everything is counted when it ends.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LLM_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
+_LATENESS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+# --- HTTP, every service -------------------------------------------------------------------------
+HTTP_REQUESTS = Counter(
+    "posta_http_requests_total", "HTTP requests answered.", ["route", "method", "code"]
+)
+HTTP_SECONDS = Histogram(
+    "posta_http_request_duration_seconds", "Time to answer an HTTP request.", ["route", "method"]
+)
+
+# --- Kafka: publishing ---------------------------------------------------------------------------
+PUBLISHED = Counter(
+    "posta_messages_published_total",
+    "Records handed to Kafka, by how it ended.",
+    ["topic", "outcome"],
+)
+PUBLISH_SECONDS = Histogram(
+    "posta_publish_duration_seconds", "Time until Kafka confirmed a record (acks=all).", ["topic"]
+)
+PRODUCER_REBUILT = Counter(
+    "posta_producer_rebuilt_total", "Producers replaced after an error they cannot recover from."
+)
+
+# --- the engine ----------------------------------------------------------------------------------
+RECEIVED = Counter("posta_messages_received_total", "Records fetched.", ["group", "topic"])
+PROCESSED = Counter(
+    "posta_messages_processed_total",
+    "Handlings ended, by outcome: ok, retry, waiting, dead, hop, abandoned.",
+    ["group", "topic", "outcome"],
+)
+PROCESS_SECONDS = Histogram(
+    "posta_message_process_duration_seconds",
+    "Time of one handling, publishing included.",
+    ["group", "topic"],
+    buckets=_LLM_BUCKETS,
+)
+MESSAGE_AGE = Histogram(
+    "posta_message_age_seconds",
+    "Age of an event when its handling ended well: the time the person has waited so far.",
+    ["group"],
+    buckets=_LLM_BUCKETS,
+)
+IN_FLIGHT = Gauge("posta_messages_in_flight", "Handlings running now.", ["group"])
+HELD = Gauge("posta_messages_held", "Records in memory, waiting or running.", ["group"])
+HELD_BYTES = Gauge("posta_messages_held_bytes", "Size of the records in memory.", ["group"])
+PARTITIONS_ASSIGNED = Gauge("posta_partitions_assigned", "Partitions this member owns.", ["group"])
+PARTITIONS_PAUSED = Gauge(
+    "posta_partitions_paused", "Partitions not fetched for now, by why.", ["group", "why"]
+)
+WATERMARK_GAP = Gauge(
+    "posta_watermark_gap_messages",
+    "Largest distance from a partition's watermark to its newest record.",
+    ["group"],
+)
+OLDEST_PENDING = Gauge(
+    "posta_oldest_pending_seconds", "Time the oldest unfinished record has been here.", ["group"]
+)
+RETRIES = Counter(
+    "posta_retries_total", "Waits begun, by lane (or memory) and why.", ["group", "lane", "cause"]
+)
+RETRY_LATENESS = Histogram(
+    "posta_retry_lateness_seconds",
+    "How long after its not-before time a waiting record was handled.",
+    ["group"],
+    buckets=_LATENESS_BUCKETS,
+)
+DEAD_LETTERS = Counter(
+    "posta_dead_letters_total", "Records given up, by error class.", ["group", "cause"]
+)
+UNEXPECTED = Counter(
+    "posta_unexpected_errors_total", "Errors no adapter classified.", ["group", "exception"]
+)
+REBALANCES = Counter("posta_rebalances_total", "Assignments received.", ["group"])
+COMMITS = Counter("posta_commits_total", "Offset commits, by outcome.", ["group", "outcome"])
+INTAKE_PAUSED = Gauge(
+    "posta_intake_paused", "1 while the whole group's intake is paused.", ["group", "why"]
+)
+LAST_POLL = Gauge(
+    "posta_consumer_last_poll_timestamp_seconds", "When the loop last polled Kafka.", ["group"]
+)
+
+# --- ingress -------------------------------------------------------------------------------------
+INGRESS_ACCEPTED = Counter(
+    "posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"]
+)
+INGRESS_REJECTED = Counter(
+    "posta_ingress_rejected_total", "Requests turned away, by reason.", ["kind", "reason"]
+)
+ACK_SECONDS = Histogram(
+    "posta_ingress_ack_seconds",
+    "Time to acknowledge an interaction; Discord allows 3 s.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3),
+)
+SPOOL_DEPTH = Gauge("posta_spool_messages", "Events in the local spool, not yet in Kafka.")
+SPOOL_OLDEST = Gauge("posta_spool_oldest_seconds", "Age of the oldest event in the spool.")
+
+# --- upstreams: the LLM, Discord, SMTP, IMAP -----------------------------------------------------
+UPSTREAM_REQUESTS = Counter(
+    "posta_upstream_requests_total", "Calls to other systems.", ["upstream", "outcome"]
+)
+UPSTREAM_SECONDS = Histogram(
+    "posta_upstream_duration_seconds",
+    "Time of a call to another system.",
+    ["upstream"],
+    buckets=_LLM_BUCKETS,
+)
+LLM_TOKENS = Counter("posta_llm_tokens_total", "Tokens the provider counted.", ["model", "kind"])
+DELIVERIES = Counter(
+    "posta_deliveries_total", "Deliveries ended, by medium and outcome.", ["medium", "outcome"]
+)
+MAIL_TAKEN = Counter(
+    "posta_mail_taken_total", "Mails read from a mailbox, by what became of them.", ["outcome"]
+)
+
+# --- dlq-admin -----------------------------------------------------------------------------------
+DLQ_OPEN = Gauge("posta_dlq_open_messages", "Dead letters waiting for a decision.", ["group"])
+DLQ_OLDEST = Gauge("posta_dlq_oldest_seconds", "Age of the oldest open dead letter.")
+DLQ_ACTIONS = Counter(
+    "posta_dlq_actions_total", "What admins did with dead letters.", ["action", "outcome"]
+)

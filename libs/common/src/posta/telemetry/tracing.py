@@ -1,0 +1,103 @@
+"""Traces: spans to an OTLP/HTTP collector when one is set, and W3C context on every record.
+
+One trace runs from the first request through every hop, retry and replay: a record carries the
+``traceparent`` of the event's creation, each handling is a CONSUMER span whose parent is that
+context, and what it publishes carries the handling's own context.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from posta.domain.redaction import redact
+
+ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+TRACE_HEADERS = frozenset({"traceparent", "tracestate"})
+_tracer = trace.get_tracer("posta")
+
+RecordHeaders = Iterable[tuple[str, bytes]]
+
+
+def setup_tracing(*, service: str, version: str) -> TracerProvider:
+    """Install the tracer provider; spans leave the process only if an OTLP endpoint is set.
+
+    A collector that is away costs nothing but the spans: the queue is bounded and drops.
+    """
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": service, "service.version": version})
+    )
+    if any(os.environ.get(name) for name in ENDPOINT_VARIABLES):
+        exporter = OTLPSpanExporter(timeout=5)
+        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+class _RecordGetter(Getter[RecordHeaders]):
+    def get(self, carrier: RecordHeaders, key: str) -> list[str] | None:
+        # The last one counts: a forwarding hop that appended its own context means that one.
+        values = [value.decode("ascii", "replace") for name, value in carrier if name == key]
+        return values[-1:] or None
+
+    def keys(self, carrier: RecordHeaders) -> list[str]:
+        return [name for name, _ in carrier]
+
+
+_GETTER = _RecordGetter()
+
+
+def context_of(headers: RecordHeaders) -> Context:
+    """The trace context a record carries; an empty one when it carries none."""
+    return propagate.extract(headers, context=Context(), getter=_GETTER)
+
+
+def current_trace_headers() -> dict[str, str]:
+    """The ``traceparent`` and ``tracestate`` of the span that is current now."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return {name: value for name, value in carrier.items() if name in TRACE_HEADERS}
+
+
+def current_trace_id() -> str | None:
+    """The current trace's id as 32 hex digits, or None outside any trace."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
+
+
+@contextmanager
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: Context | None = None,
+    attributes: Mapping[str, str | int | float | bool] | None = None,
+) -> Iterator[Span]:
+    """A current span; an exception marks it failed with the exception's redacted text."""
+    with _tracer.start_as_current_span(
+        name,
+        context=parent,
+        kind=kind,
+        attributes=dict(attributes or {}),
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
+        try:
+            yield current
+        except Exception as exc:
+            fail(current, exc)
+            raise
+
+
+def fail(current: Span, error: BaseException) -> None:
+    """Mark a span failed without quoting anything secret."""
+    current.set_attribute("error.type", type(error).__name__)
+    current.set_status(Status(StatusCode.ERROR, redact(str(error))[:300]))
