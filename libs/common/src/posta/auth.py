@@ -54,9 +54,7 @@ class ApiKeys:
             except ValueError:
                 sha256, name, scopes = b"", "", ""
             if not name or len(sha256) * 2 != _HEX_DIGITS:
-                raise ConfigurationError(
-                    f"POSTA_API_KEYS: entry {number} is not name:scope+scope:sha256"
-                )
+                raise ConfigurationError(f"POSTA_API_KEYS: entry {number} is not name:scope+scope:sha256")
             principal = Principal(name=name, scopes=frozenset(filter(None, scopes.split("+"))))
             keys.append(ApiKey(principal=principal, sha256=sha256))
         return cls(tuple(keys))

@@ -4,7 +4,7 @@
     ├── ConfigurationError        the service must not start: file, path and reason
     └── Failure                   a record could not be handled
         ├── Transient             try again, after retry_after_s if that is known
-        │   └── Unavailable       a dependency of the whole group is away: intake pauses, no attempt is used
+        │   └── Unavailable       a dependency of the whole group is away: intake pauses
         ├── NotNow                capacity is missing until a moment: waits, no attempt is used
         ├── Permanent             will never succeed: dead letter at once
         │   └── Malformed         the record itself cannot be read

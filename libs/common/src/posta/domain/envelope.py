@@ -82,9 +82,7 @@ def encode(event: Event[Payload], extra: Mapping[str, str] | None = None) -> Wir
     )
 
 
-def decode(
-    *, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]
-) -> Event[Any]:
+def decode(*, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Event[Any]:
     """Read a record back into its event.
 
     Raises ``Malformed`` with the reason when an attribute is missing or wrong, the type is unknown,

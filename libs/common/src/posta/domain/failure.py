@@ -129,8 +129,8 @@ def fingerprint(error: BaseException, *, group: str) -> str:
     """16 hex digits that equal failures share: group, type, place and message without its numbers."""
     message = re.sub(r"[0-9a-fA-F]{8,}|\d+", "#", redact(str(error)))[:200]
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].name}" if frames else ""
-    text = "\n".join((group, type(error).__name__, place, message))
+    place = frames[-1].name if frames else ""
+    text = f"{group}\n{type(error).__name__}\n{place}\n{message}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

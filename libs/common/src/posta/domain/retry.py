@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from posta.domain.backoff import Backoff, FullJitter
-from posta.domain.lanes import Lanes
 from posta.errors import Expired, NotNow, Permanent, Transient
 
 
@@ -34,12 +33,11 @@ class ErrorClass(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often, how long apart, and through which lanes a group retries."""
+    """How often and how long apart a group retries; its lanes are declared in ``posta.topics``."""
 
     max_attempts: int | None = 6
     """Attempts in all, the first included; None: for ever."""
     backoff: Backoff = field(default_factory=FullJitter)
-    lanes: Lanes = field(default_factory=Lanes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,7 @@ def classify(error: BaseException) -> ErrorClass:
             return ErrorClass.UNEXPECTED
 
 
-def decide(  # noqa: PLR0913 - every input of the decision is named
+def decide(
     policy: RetryPolicy,
     error: BaseException,
     *,

@@ -46,9 +46,7 @@ def problem_response(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
         **problem.members,
     }
-    return JSONResponse(
-        body, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers
-    )
+    return JSONResponse(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
 
 
 def install_problem_details(app: FastAPI) -> None:

@@ -67,9 +67,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
     for name, code, *rest in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
-            raise Transient(
-                f"cannot create topic {name}: {error.__name__} {rest[0] if rest else ''}"
-            )
+            raise Transient(f"cannot create topic {name}: {error.__name__} {rest[0] if rest else ''}")
 
 
 async def _differences(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> list[Change]:

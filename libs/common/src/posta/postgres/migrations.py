@@ -47,9 +47,7 @@ def declared() -> list[Migration]:
         if entry.name.endswith(".sql"):
             text = entry.read_text(encoding="utf-8")
             digest = hashlib.sha256(text.encode()).hexdigest()
-            found.append(
-                Migration(name=entry.name.removesuffix(".sql"), sha256=digest, statements=text)
-            )
+            found.append(Migration(name=entry.name.removesuffix(".sql"), sha256=digest, statements=text))
     return found
 
 

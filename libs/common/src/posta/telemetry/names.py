@@ -10,9 +10,7 @@ _LLM_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30,
 _LATENESS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 # --- HTTP, every service -------------------------------------------------------------------------
-HTTP_REQUESTS = Counter(
-    "posta_http_requests_total", "HTTP requests answered.", ["route", "method", "code"]
-)
+HTTP_REQUESTS = Counter("posta_http_requests_total", "HTTP requests answered.", ["route", "method", "code"])
 HTTP_SECONDS = Histogram(
     "posta_http_request_duration_seconds", "Time to answer an HTTP request.", ["route", "method"]
 )
@@ -73,25 +71,15 @@ RETRY_LATENESS = Histogram(
     ["group"],
     buckets=_LATENESS_BUCKETS,
 )
-DEAD_LETTERS = Counter(
-    "posta_dead_letters_total", "Records given up, by error class.", ["group", "cause"]
-)
-UNEXPECTED = Counter(
-    "posta_unexpected_errors_total", "Errors no adapter classified.", ["group", "exception"]
-)
+DEAD_LETTERS = Counter("posta_dead_letters_total", "Records given up, by error class.", ["group", "cause"])
+UNEXPECTED = Counter("posta_unexpected_errors_total", "Errors no adapter classified.", ["group", "exception"])
 REBALANCES = Counter("posta_rebalances_total", "Assignments received.", ["group"])
 COMMITS = Counter("posta_commits_total", "Offset commits, by outcome.", ["group", "outcome"])
-INTAKE_PAUSED = Gauge(
-    "posta_intake_paused", "1 while the whole group's intake is paused.", ["group", "why"]
-)
-LAST_POLL = Gauge(
-    "posta_consumer_last_poll_timestamp_seconds", "When the loop last polled Kafka.", ["group"]
-)
+INTAKE_PAUSED = Gauge("posta_intake_paused", "1 while the whole group's intake is paused.", ["group", "why"])
+LAST_POLL = Gauge("posta_consumer_last_poll_timestamp_seconds", "When the loop last polled Kafka.", ["group"])
 
 # --- ingress -------------------------------------------------------------------------------------
-INGRESS_ACCEPTED = Counter(
-    "posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"]
-)
+INGRESS_ACCEPTED = Counter("posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"])
 INGRESS_REJECTED = Counter(
     "posta_ingress_rejected_total", "Requests turned away, by reason.", ["kind", "reason"]
 )
@@ -124,6 +112,4 @@ MAIL_TAKEN = Counter(
 # --- dlq-admin -----------------------------------------------------------------------------------
 DLQ_OPEN = Gauge("posta_dlq_open_messages", "Dead letters waiting for a decision.", ["group"])
 DLQ_OLDEST = Gauge("posta_dlq_oldest_seconds", "Age of the oldest open dead letter.")
-DLQ_ACTIONS = Counter(
-    "posta_dlq_actions_total", "What admins did with dead letters.", ["action", "outcome"]
-)
+DLQ_ACTIONS = Counter("posta_dlq_actions_total", "What admins did with dead letters.", ["action", "outcome"])

@@ -32,9 +32,7 @@ def setup_tracing(*, service: str, version: str) -> TracerProvider:
 
     A collector that is away costs nothing but the spans: the queue is bounded and drops.
     """
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": service, "service.version": version})
-    )
+    provider = TracerProvider(resource=Resource.create({"service.name": service, "service.version": version}))
     if any(os.environ.get(name) for name in ENDPOINT_VARIABLES):
         exporter = OTLPSpanExporter(timeout=5)
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
