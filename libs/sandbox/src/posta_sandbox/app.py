@@ -1,0 +1,152 @@
+"""The wiring: the only place where the sandbox's parts meet."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+
+from posta_sandbox import keys
+from posta_sandbox.api import api_routes
+from posta_sandbox.connections import Connections
+from posta_sandbox.discord import routes as discord_api
+from posta_sandbox.discord import throttle
+from posta_sandbox.discord.buckets import Buckets
+from posta_sandbox.discord.delivery import Deliverer
+from posta_sandbox.discord.errors import DiscordError
+from posta_sandbox.discord.routes import Discord, Throttled
+from posta_sandbox.discord.state import DiscordState
+from posta_sandbox.faults import Faults, Service
+from posta_sandbox.gate import Gate
+from posta_sandbox.ledger import Ledger
+from posta_sandbox.llm import routes as llm_api
+from posta_sandbox.llm.routes import Llm, LlmError
+from posta_sandbox.local_only import LocalOnly
+from posta_sandbox.mail.box import Account, MailServer
+from posta_sandbox.mail.routes import Mail, mail_routes
+from posta_sandbox.problems import Problem, show_invalid_request, show_problem
+from posta_sandbox.rules import DiscordRules, LlmSettings
+from posta_sandbox.settings import SandboxSettings
+from posta_sandbox.traces import Traces, UndecodableTraces
+from posta_sandbox.world import World
+
+_CONNECTIONS_TO_INGRESS = 500
+
+
+def create_app(
+    settings: SandboxSettings,
+    *,
+    connections: Connections | None = None,
+    clock: Callable[[], float] = time.time,
+    client: httpx.AsyncClient | None = None,
+) -> FastAPI:
+    """Return the sandbox as one ASGI application; its parts are in ``app.state.world``.
+
+    client is what interactions are sent with; tests give one that reaches a stub.
+    """
+    limits = httpx.Limits(max_connections=_CONNECTIONS_TO_INGRESS)
+    sender = client or httpx.AsyncClient(limits=limits, timeout=None, trust_env=False)  # noqa: S113  # each delivery has its own deadline
+    world = _world(settings, clock, sender)
+    mail = _mail(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with sender:
+            yield
+
+    app = FastAPI(title="Posta sandbox", version="1", lifespan=lifespan, docs_url=None)
+    app.state.world = world
+    app.state.mail = mail
+    app.include_router(discord_api.discord_routes(world.discord))
+    app.include_router(llm_api.llm_routes(world.llm))
+    app.include_router(mail_routes(mail))
+    app.include_router(api_routes(world))
+    _add_operations(app, world)
+    _add_error_handlers(app)
+    _add_middleware(app, settings, world, connections or Connections())
+    return app
+
+
+def _world(settings: SandboxSettings, clock: Callable[[], float], client: httpx.AsyncClient) -> World:
+    ledger = Ledger(clock)
+    discord = Discord(
+        state=DiscordState(seed_hex=settings.seed_hex, application_id=settings.effective_application_id),
+        rules=DiscordRules(),
+        buckets=Buckets(),
+        clock=clock,
+    )
+    deliverer = Deliverer(
+        discord,
+        client=client,
+        key=keys.signing_key(settings.seed_hex),
+        ledger=ledger,
+        ingress_url=settings.ingress_url,
+    )
+    return World(
+        clock=clock,
+        ledger=ledger,
+        faults=Faults(),
+        discord=discord,
+        deliverer=deliverer,
+        llm=Llm(settings=LlmSettings(latency_s=settings.llm_latency_s), clock=clock),
+        traces=Traces(),
+        public_key=keys.public_key_hex(settings.seed_hex),
+        mail_address=settings.mail_address,
+        llm_latency_s=settings.llm_latency_s,
+    )
+
+
+def _mail(settings: SandboxSettings, clock: Callable[[], float]) -> Mail:
+    server = None
+    if settings.smtp_upstream_port and settings.imap_upstream_port:
+        server = MailServer(
+            host=settings.mail_upstream_host,
+            smtp_port=settings.smtp_upstream_port,
+            imap_port=settings.imap_upstream_port,
+        )
+    account = Account(address=settings.mail_address, password=settings.mail_password.get_secret_value())
+    return Mail(server=server, account=account, clock=clock)
+
+
+def _add_operations(app: FastAPI, world: World) -> None:
+    @app.get("/health/live")
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @app.get("/health/ready")
+    async def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
+    @app.post("/v1/traces")
+    async def receive_traces(request: Request) -> Response:
+        encoding = request.headers.get("content-encoding", "identity")
+        try:
+            world.traces.receive(await request.body(), encoding=encoding)
+        except UndecodableTraces as exc:
+            raise Problem(400, "Undecodable traces", str(exc)) from exc
+        return Response(b"", media_type="application/x-protobuf")
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(DiscordError, discord_api.show_discord_error)
+    app.add_exception_handler(Throttled, discord_api.show_throttled)
+    app.add_exception_handler(LlmError, llm_api.show_llm_error)
+    app.add_exception_handler(Problem, show_problem)
+    app.add_exception_handler(RequestValidationError, show_invalid_request)
+
+
+def _add_middleware(app: FastAPI, settings: SandboxSettings, world: World, connections: Connections) -> None:
+    app.add_middleware(
+        Gate,
+        prefixes={
+            discord_api.PREFIX: (Service.DISCORD, throttle.injected),
+            llm_api.PREFIX: (Service.LLM, llm_api.injected),
+        },
+        ledger=world.ledger,
+        faults=world.faults,
+        connections=connections,
+    )
+    app.add_middleware(LocalOnly, allow_remote=settings.allow_remote)

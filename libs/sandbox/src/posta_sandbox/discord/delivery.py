@@ -1,0 +1,158 @@
+"""Sends interactions to ingress as Discord does: signed, and with three seconds to answer."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from nacl.signing import SigningKey
+
+from posta_sandbox.discord import interactions
+from posta_sandbox.discord.errors import DiscordError
+from posta_sandbox.discord.interaction import Interaction, State, reason_of
+from posta_sandbox.discord.interactions import Use
+from posta_sandbox.discord.routes import Discord
+from posta_sandbox.ledger import Call, Ledger
+from posta_sandbox.masking import masked_headers, masked_text
+
+ENDPOINT = "/discord-interactions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tampering:
+    """What tests change in a genuine request."""
+
+    signature: str | None = None
+    """``bad``, ``missing`` or ``malformed``; None signs truly."""
+    timestamp_offset_s: int = 0
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """Fields laid over the payload's own before it is signed."""
+    raw_body: str | None = None
+    """Sent (and signed) instead of the payload."""
+    repeat: int = 1
+    """The same request is delivered this many times, one after the other."""
+
+
+class Deliverer:
+    """Delivers interactions to one ingress."""
+
+    def __init__(
+        self,
+        discord: Discord,
+        *,
+        client: httpx.AsyncClient,
+        key: SigningKey,
+        ledger: Ledger,
+        ingress_url: str,
+    ) -> None:
+        self._discord = discord
+        self._client = client
+        self._key = key
+        self._ledger = ledger
+        self.ingress_url = ingress_url
+
+    async def deliver(self, use: Use, tampering: Tampering) -> Interaction:
+        """Begin an interaction, deliver it, and take ingress's answer in."""
+        discord = self._discord
+        token = "aW50ZXJhY3Rpb246" + secrets.token_urlsafe(96)
+        interaction = discord.state.begin(
+            use, token=token, now=discord.clock(), token_life_s=discord.rules.token_life_s
+        )
+        raw = self._raw(interaction, tampering)
+        headers = interactions.signed_headers(
+            self._key, raw, timestamp_s=int(discord.clock()) + tampering.timestamp_offset_s
+        )
+        if tampering.signature:
+            headers = interactions.spoiled(headers, tampering.signature)
+        for _ in range(tampering.repeat):
+            await self._send(interaction, raw, headers)
+        return interaction
+
+    def _raw(self, interaction: Interaction, tampering: Tampering) -> bytes:
+        if tampering.raw_body is not None:
+            return tampering.raw_body.encode()
+        payload = interactions.payload(
+            interaction.use,
+            interaction_id=interaction.id,
+            token=interaction.token,
+            application_id=self._discord.state.application_id,
+        )
+        overlaid = payload | dict(tampering.payload)
+        return json.dumps(overlaid, separators=(",", ":"), ensure_ascii=False).encode()
+
+    async def _send(self, interaction: Interaction, raw: bytes, headers: dict[str, str]) -> None:
+        discord = self._discord
+        started = discord.clock()
+        call = self._ledger.record("ingress", "POST", ENDPOINT, raw, interaction=interaction.id)
+        if call.exchange is not None:
+            call.exchange.request_headers = masked_headers(headers)
+        try:
+            async with asyncio.timeout(discord.rules.answer_within_s):
+                response = await self._client.post(
+                    self.ingress_url.rstrip("/") + ENDPOINT, content=raw, headers=headers
+                )
+                self._note(interaction, call, response, started)
+                if response.status_code == httpx.codes.ACCEPTED:
+                    # a 202 says that the answer comes to the callback endpoint
+                    await interaction.acknowledged.wait()
+        except TimeoutError:
+            reason = f"no answer within {discord.rules.answer_within_s:g} s"
+            self._failed(interaction, call, reason, started)
+        except httpx.HTTPError as exc:
+            reason = f"ingress could not be reached: {type(exc).__name__}"
+            self._failed(interaction, call, reason, started)
+        else:
+            self._take(interaction, response)
+        discord.state.version += 1
+
+    def _note(self, interaction: Interaction, call: Call, response: httpx.Response, started: float) -> None:
+        if call.exchange is not None:
+            call.exchange.response_headers = masked_headers(list(response.headers.items()))
+            call.exchange.response_body = masked_text(response.text)
+        self._ledger.finish(call, status=response.status_code)
+        body = _json(response)
+        seen = {
+            "status": response.status_code,
+            "type": body.get("type") if isinstance(body, dict) else None,
+            "body": body,
+            "ms": self._ms(started),
+        }
+        interaction.initial = seen if interaction.initial is None else interaction.initial
+
+    def _take(self, interaction: Interaction, response: httpx.Response) -> None:
+        if interaction.state is not State.PENDING:
+            return
+        body = _json(response)
+        if response.status_code != httpx.codes.OK or not isinstance(body, dict):
+            interaction.fail(f"ingress answered {response.status_code}")
+            return
+        try:
+            self._discord.state.answer(interaction, body, self._discord.clock())
+        except DiscordError as error:
+            interaction.fail(reason_of(error))
+
+    def _failed(self, interaction: Interaction, call: Call, reason: str, started: float) -> None:
+        if call.ms is None:
+            self._ledger.finish(call, status=None)
+        if interaction.initial is None:
+            interaction.initial = {
+                "status": None,
+                "type": None,
+                "body": None,
+                "ms": self._ms(started),
+                "error": reason,
+            }
+        interaction.fail(reason)
+
+    def _ms(self, started: float) -> float:
+        return round((self._discord.clock() - started) * 1000, 2)
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text[:2000]
