@@ -1,0 +1,69 @@
+"""PURE apart from the cluster's random id: the files one small Kafka node is configured by."""
+
+import base64
+import secrets
+
+from posta_sandbox.embedded.ports import LOOPBACK
+
+DATA = "data"
+"""The data folder, relative to the home in which the broker runs: a comma or an accent in an
+absolute path would be read as a list or in the wrong encoding."""
+
+LOGGING = """\
+# Warnings and errors only, to standard output, which is the server's log file.
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %p %c{1}: %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+def cluster_id() -> str:
+    """Return a new id: 16 random bytes in URL-safe base64, 22 characters, not beginning with `-`."""
+    while True:
+        text = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode("ascii").rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+def server_properties(*, port: int, controller_port: int) -> str:
+    """Return `server.properties` of a node that is broker and controller, on loopback only."""
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "log.dirs": DATA,
+        # Topics are declared in posta.topics and applied by a command, never by accident.
+        "auto.create.topics.enable": "false",
+        "num.partitions": 4,
+        # One node: everything internal is kept once, in few partitions.
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 4,
+        # Members join at once, and tests may use short sessions.
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,
+        # A killed broker may come back only when its old session has ended: 9 s by default.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
+        # Small: two cores, little memory, sparse index files of 1 MiB.
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "num.recovery.threads.per.data.dir": 2,
+        "log.cleaner.dedupe.buffer.size": 2_097_152,
+        "log.index.size.max.bytes": 1_048_576,
+    }
+    return "".join(f"{key}={value}\n" for key, value in settings.items())
