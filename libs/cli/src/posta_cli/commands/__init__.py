@@ -1,0 +1,1 @@
+"""The subcommands of `posta`, one per file."""

@@ -1,0 +1,1 @@
+"""`posta doctor`: what is wrong with this machine, this configuration and this system."""
