@@ -35,6 +35,8 @@ CREATE TABLE mailbox (
     mailbox      text NOT NULL,
     uidvalidity  bigint NOT NULL,
     last_uid     bigint NOT NULL DEFAULT 0,
+    catch_up     text CHECK (catch_up IN ('unseen', 'rescan')),  -- how UIDs up to floor_uid are chosen; NULL: done with
+    floor_uid    bigint NOT NULL DEFAULT 0,   -- newest UID at first contact, or when UIDVALIDITY changed
     updated_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account, mailbox)
 );
@@ -48,6 +50,7 @@ CREATE TABLE mail_taken (
     why          text,                        -- why it was ignored
     message_id   text,
     content_hash text NOT NULL,
+    sender_hash  text,                        -- for the cap of answers per sender
     event_key    text,
     event_value  bytea,                       -- the payload until it is published, then NULL
     traceparent  text,
@@ -56,6 +59,7 @@ CREATE TABLE mail_taken (
 );
 CREATE INDEX mail_taken_pending ON mail_taken (taken_at) WHERE state = 'pending';
 CREATE INDEX mail_taken_content ON mail_taken (account, content_hash);
+CREATE INDEX mail_taken_sender ON mail_taken (account, sender_hash, taken_at) WHERE sender_hash IS NOT NULL;
 
 -- dlq-admin: every dead letter with its original bytes, and what admins did.
 CREATE TABLE dead_letter (
