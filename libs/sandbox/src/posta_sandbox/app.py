@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 from fastapi import FastAPI, Request
@@ -26,7 +26,10 @@ from posta_sandbox.llm import routes as llm_api
 from posta_sandbox.llm.routes import Llm, LlmError
 from posta_sandbox.local_only import LocalOnly
 from posta_sandbox.mail.box import Account, MailServer
+from posta_sandbox.mail.imap import imap_protocol
+from posta_sandbox.mail.proxy import MailProxy, Protocol
 from posta_sandbox.mail.routes import Mail, mail_routes
+from posta_sandbox.mail.smtp import smtp_protocol
 from posta_sandbox.problems import Problem, show_invalid_request, show_problem
 from posta_sandbox.rules import DiscordRules, LlmSettings
 from posta_sandbox.settings import SandboxSettings
@@ -50,11 +53,11 @@ def create_app(
     limits = httpx.Limits(max_connections=_CONNECTIONS_TO_INGRESS)
     sender = client or httpx.AsyncClient(limits=limits, timeout=None, trust_env=False)  # noqa: S113  # each delivery has its own deadline
     world = _world(settings, clock, sender)
-    mail = _mail(settings, clock)
+    mail = _mail(settings, world)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with sender:
+        async with sender, _mail_proxies(mail, settings):
             yield
 
     app = FastAPI(title="Posta sandbox", version="1", lifespan=lifespan, docs_url=None)
@@ -99,16 +102,35 @@ def _world(settings: SandboxSettings, clock: Callable[[], float], client: httpx.
     )
 
 
-def _mail(settings: SandboxSettings, clock: Callable[[], float]) -> Mail:
-    server = None
-    if settings.smtp_upstream_port and settings.imap_upstream_port:
-        server = MailServer(
-            host=settings.mail_upstream_host,
-            smtp_port=settings.smtp_upstream_port,
-            imap_port=settings.imap_upstream_port,
-        )
+def _mail(settings: SandboxSettings, world: World) -> Mail:
     account = Account(address=settings.mail_address, password=settings.mail_password.get_secret_value())
-    return Mail(server=server, account=account, clock=clock)
+    mail = Mail(server=None, account=account, clock=world.clock)
+    if settings.smtp_upstream_port and settings.imap_upstream_port:
+        host = settings.mail_upstream_host
+        smtp, imap = settings.smtp_upstream_port, settings.imap_upstream_port
+        mail.server = MailServer(host=host, smtp_port=smtp, imap_port=imap)
+        mail.smtp = _mail_proxy(smtp_protocol(mail.meet), host, smtp, world)
+        mail.imap = _mail_proxy(imap_protocol(), host, imap, world)
+    return mail
+
+
+def _mail_proxy(protocol: Protocol, host: str, port: int, world: World) -> MailProxy:
+    return MailProxy(
+        protocol,
+        upstream_host=host,
+        upstream_port=port,
+        ledger=world.ledger,
+        faults=world.faults,
+    )
+
+
+@asynccontextmanager
+async def _mail_proxies(mail: Mail, settings: SandboxSettings) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        if mail.smtp is not None and mail.imap is not None:
+            await stack.enter_async_context(mail.smtp.listening(settings.host, settings.smtp_port))
+            await stack.enter_async_context(mail.imap.listening(settings.host, settings.imap_port))
+        yield
 
 
 def _add_operations(app: FastAPI, world: World) -> None:

@@ -42,7 +42,8 @@ class Call:
     body_sha256: str
     body_bytes: int
     hints: dict[str, Any]
-    status: int | None = None
+    status: int | str | None = None
+    """HTTP status, SMTP code, or IMAP's OK, NO or BAD."""
     fault: str | None = None
     ms: float | None = None
     exchange: Exchange | None = None
@@ -103,7 +104,7 @@ class Ledger:
         self.version += 1
         return call
 
-    def finish(self, call: Call, *, status: int | None, fault: str | None = None) -> None:
+    def finish(self, call: Call, *, status: int | str | None, fault: str | None = None) -> None:
         """Add how a call ended; a call cut off before its answer ends with no status."""
         call.status = status
         call.fault = fault or call.fault

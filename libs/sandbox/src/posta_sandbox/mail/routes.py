@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from posta_sandbox.mail.box import Account, MailServer, MailUnavailable
 from posta_sandbox.mail.letter import Letter, bare_address, compose
+from posta_sandbox.mail.proxy import MailProxy
 from posta_sandbox.problems import Problem
 
 CUSTOMERS_KEPT = 200
@@ -29,6 +30,8 @@ class MailRequest(BaseModel):
     references: str | None = None
     message_id: str | None = None
     headers: dict[str, str] = {}
+    envelope_from: str | None = None
+    """Envelope sender where it is not the From address; empty is the null sender of bounces."""
     raw: str | None = None
     """A whole message, sent as it is instead of one made of the other fields."""
 
@@ -41,6 +44,8 @@ class Mail:
     account: Account
     clock: Callable[[], float] = time.time
     customers: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
+    smtp: MailProxy | None = None
+    imap: MailProxy | None = None
 
     def meet(self, address: str) -> None:
         """Remember a customer, so that their box can be shown."""
@@ -84,7 +89,8 @@ def mail_routes(mail: Mail) -> APIRouter:
         server = mail.reachable_server()
         sender, message_id, raw = _written(request, mail)
         try:
-            await server.deliver(sender, mail.account.address, raw)
+            envelope = sender if request.envelope_from is None else request.envelope_from
+            await server.deliver(envelope, mail.account.address, raw)
         except MailUnavailable as exc:
             raise Problem(502, "The message was not taken", str(exc)) from exc
         mail.meet(sender)
@@ -102,9 +108,14 @@ def mail_routes(mail: Mail) -> APIRouter:
                 messages += await mail.box(customer)
         return messages
 
-    @router.get("/customers")
-    async def customers() -> list[str]:
-        return list(reversed(mail.customers))
+    @router.get("/addresses")
+    async def addresses() -> dict[str, Any]:
+        return {
+            "account": mail.account.address,
+            "customers": list(reversed(mail.customers)),
+            "smtp_port": mail.smtp.port if mail.smtp else None,
+            "imap_port": mail.imap.port if mail.imap else None,
+        }
 
     return router
 
