@@ -20,7 +20,8 @@ PINNED = {
         "org.apache.kafka:kafka_2.13:4.3.1+org.apache.kafka:kafka-clients:4.3.1",
         "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5",
     ),
-    "greenmail": ("com.icegreen:greenmail-standalone:2.1.5",),
+    # Not 2.1.5: each IMAP client that leaves without LOGOUT costs it a core (its issue 891).
+    "greenmail": ("com.icegreen:greenmail-standalone:2.1.8",),
 }
 
 
