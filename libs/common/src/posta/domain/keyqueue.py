@@ -67,10 +67,11 @@ class KeyQueues(Generic[K, T]):
             self._ready.append(key)
 
     def drop(self, belongs: Callable[[K], bool]) -> list[T]:
-        """Remove the waiting records of every key that ``belongs`` holds for, and return them."""
+        """Forget every key that ``belongs`` holds for, and return the records that waited."""
         keys = [key for key in self._queues if belongs(key)]
         dropped = [item for key in keys for item in self._queues.pop(key)]
         gone = set(keys)
         self._ready = deque(key for key in self._ready if key not in gone)
+        self._running = {key for key in self._running if not belongs(key)}
         self._size -= len(dropped)
         return dropped

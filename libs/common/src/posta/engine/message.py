@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from posta.domain.envelope import Event
+from posta.domain.envelope import Event, Headers, decode
 from posta.domain.failure import Delivery
 from posta.domain.payloads import Payload
 from posta.domain.retry import ErrorClass
@@ -47,8 +47,39 @@ class GivenUp:
     error: BaseException
 
 
-Handler = Callable[[Message[Any]], Awaitable[Iterable[Publish] | None]]
-"""One event in, what is to be published out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRecord:
+    """A record as Kafka holds it, for a handler that must also take what cannot be decoded."""
+
+    topic: str
+    """Without the deployment's prefix."""
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+Subject = Message[Any] | RawRecord
+Interpret = Callable[[RawRecord, Delivery, bool], Subject]
+"""Makes of a record what the handler is given; the flag says whether this is the last attempt."""
+
+
+def as_message(record: RawRecord, delivery: Delivery, last_attempt: bool) -> Message[Any]:  # noqa: FBT001 - the form of Interpret
+    """Decode the record's event. Raises ``Malformed`` when it is none."""
+    event = decode(key=record.key, value=record.value, headers=record.headers)
+    deadline = event.expires_at.timestamp() if event.expires_at else None
+    return Message(event=event, delivery=delivery, deadline=deadline, last_attempt=last_attempt)
+
+
+def as_raw(record: RawRecord, _delivery: Delivery, _last_attempt: bool) -> RawRecord:  # noqa: FBT001 - the form of Interpret
+    """Give the record itself to the handler."""
+    return record
+
+
+Handler = Callable[[Any], Awaitable[Iterable[Publish] | None]]
+"""One ``Message`` (or ``RawRecord``) in, what is to be published out.
 
 Returns normally: done, once what it returned is confirmed by Kafka. Raises ``Transient``,
 ``NotNow``, ``Permanent``, ``Expired`` or ``Unavailable`` (see ``posta.errors``); anything else

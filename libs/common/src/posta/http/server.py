@@ -45,7 +45,7 @@ async def serving(app: FastAPI, settings: HttpSettings) -> AsyncIterator[int]:
     )
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     try:
-        while not server.started and not task.done():
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers no event
             await asyncio.sleep(0.005)
         if task.done():
             await task

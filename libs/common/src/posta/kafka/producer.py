@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -30,6 +30,8 @@ from posta.telemetry.logs import get_logger
 log = get_logger(__name__)
 _STOP_S = 5.0
 MAX_REQUEST_BYTES = 2 * 1_048_576
+NULL_VALUE_HEADER = "posta-null-value"
+"""Marks an empty value that stands for null."""
 
 
 class TooLarge(Permanent):
@@ -72,10 +74,7 @@ class Producer:
             async with asyncio.timeout(timeout_s):
                 client = await self._connected()
                 full_name = self._settings.topic_prefix + topic
-                futures = [
-                    await client.send(full_name, key=r.key, value=r.value, headers=list(r.headers))
-                    for r in records
-                ]
+                futures = [await client.send(full_name, **_fields(r)) for r in records]
                 await asyncio.gather(*futures)
             outcome = "ok"
         except TimeoutError:
@@ -111,8 +110,10 @@ class Producer:
         if self._client is not None:
             return self._client
         async with self._starting:
-            if self._client is not None:
-                return self._client
+            # Another task may have connected while this one waited for its turn.
+            client = self._current()
+            if client is not None:
+                return client
             client = AIOKafkaProducer(
                 **connection_options(self._settings, client_id=self._client_id),
                 acks="all",
@@ -130,6 +131,9 @@ class Producer:
             self._client = client
             return client
 
+    def _current(self) -> AIOKafkaProducer | None:
+        return self._client
+
     async def _replace_if_dead(self, error: KafkaError) -> None:
         client = self._client
         sender = getattr(client, "_sender", None)
@@ -138,6 +142,13 @@ class Producer:
             log.error("producer_dead_replaced", error=type(error).__name__)
             names.PRODUCER_REBUILT.inc()
             await self.close()
+
+
+def _fields(wire: Wire) -> dict[str, Any]:
+    """What aiokafka's ``send`` is given; it refuses a record with neither key nor value."""
+    if wire.key is None and wire.value is None:
+        return {"value": b"", "headers": [*wire.headers, (NULL_VALUE_HEADER, b"1")]}
+    return {"key": wire.key, "value": wire.value, "headers": list(wire.headers)}
 
 
 async def _stop(client: AIOKafkaProducer) -> None:

@@ -1,7 +1,7 @@
 """Brings a cluster's topics in line with the declaration: creates, reports drift, never deletes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,20 +37,25 @@ class Change:
     detail: str
 
 
-async def plan(settings: KafkaSettings) -> list[Change]:
-    """Compare the cluster with the declaration. Raises ``Transient`` when it does not answer."""
+async def plan(settings: KafkaSettings, topics: Sequence[Topic] | None = None) -> list[Change]:
+    """Compare the cluster with the declaration, or with ``topics`` of it.
+
+    Raises ``Transient`` when the cluster does not answer.
+    """
     async with _admin(settings) as admin:
-        return await _differences(admin, settings)
+        return await _differences(admin, settings, _by_name(settings, topics))
 
 
-async def apply(settings: KafkaSettings, *, grow: bool = False) -> list[Change]:
+async def apply(
+    settings: KafkaSettings, topics: Sequence[Topic] | None = None, *, grow: bool = False
+) -> list[Change]:
     """Create what is missing (and grow partitions if ``grow``); return what differed before.
 
     Safe to repeat and to run from several places at once.
     """
     async with _admin(settings) as admin:
-        changes = await _differences(admin, settings)
-        wanted = {settings.topic_prefix + topic.name: topic for topic in all_topics()}
+        wanted = _by_name(settings, topics)
+        changes = await _differences(admin, settings, wanted)
         missing = [change.topic for change in changes if change.kind is ChangeKind.CREATE]
         if missing:
             await _create(admin, [_new(settings, name, wanted[name]) for name in missing])
@@ -70,8 +75,14 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
             raise Transient(f"cannot create topic {name}: {error.__name__} {rest[0] if rest else ''}")
 
 
-async def _differences(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> list[Change]:
-    wanted = {settings.topic_prefix + topic.name: topic for topic in all_topics()}
+def _by_name(settings: KafkaSettings, topics: Sequence[Topic] | None) -> dict[str, Topic]:
+    declared = all_topics() if topics is None else topics
+    return {settings.topic_prefix + topic.name: topic for topic in declared}
+
+
+async def _differences(
+    admin: AIOKafkaAdminClient, settings: KafkaSettings, wanted: dict[str, Topic]
+) -> list[Change]:
     existing = set(await admin.list_topics())
     changes = [
         Change(

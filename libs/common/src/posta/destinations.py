@@ -1,0 +1,95 @@
+"""Where published events may go: ``destinations.yaml``, which ingress checks and notifier delivers by.
+
+The file names the variable that holds a webhook's URL, never the URL: it is a credential.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+
+from posta.errors import ConfigurationError
+from posta.rules_file import read_rules
+
+FILE_NAME = "destinations.yaml"
+
+DestinationId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.\-]{0,62}$")]
+"""Names a destination; also the Kafka key of all that goes there."""
+
+_URL_PATH = re.compile(r"(/[^?#]*)?/webhooks/\d+/[A-Za-z0-9_\-]+/?")
+
+
+class _Rules(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FromEnvironment(_Rules):
+    """A value that an environment variable holds."""
+
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    """Name of the variable; ``<name>_FILE`` may name a file with the value instead."""
+
+
+class Destination(_Rules):
+    """One place that events are shown at."""
+
+    description: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    webhook_url: FromEnvironment
+
+
+class Destinations(_Rules):
+    """Every destination, by its id."""
+
+    default: DestinationId | None = None
+    """Where an event goes that names no destination; without it, naming one is required."""
+    destinations: Annotated[dict[DestinationId, Destination], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> Self:
+        if self.default is not None and self.default not in self.destinations:
+            raise ValueError(f"default {self.default!r} is not among the destinations")
+        return self
+
+    def get(self, destination_id: str) -> Destination | None:
+        """The destination of that id, or None."""
+        return self.destinations.get(destination_id)
+
+    def resolve_webhooks(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+        """The webhook URL of each destination id; only the notifier needs, and may know, them.
+
+        Raises ``ConfigurationError`` naming each variable that is unset or holds no webhook URL.
+        """
+        found, faults = {}, []
+        for name, destination in self.destinations.items():
+            variable = destination.webhook_url.env
+            url = environ.get(variable, "").strip()
+            reason = _fault(url)
+            if reason is None:
+                found[name] = SecretStr(url)
+            else:
+                faults.append(f"destinations/{name}/webhook_url: {variable} {reason}")
+        if faults:
+            raise ConfigurationError(f"{FILE_NAME}: " + "; ".join(faults))
+        return found
+
+
+def load_destinations(path: Path) -> Destinations:
+    """Read the file ``path``. Raises ``ConfigurationError`` naming file, path in it and reason."""
+    return read_rules(path, Destinations)
+
+
+def _fault(url: str) -> str | None:
+    """What is wrong with a webhook URL, without quoting it."""
+    if not url:
+        return "is not set: it must hold the URL of a Discord webhook"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname is not None
+    except ValueError:
+        return "holds no URL"
+    if not usable or not _URL_PATH.fullmatch(parts.path):
+        return "holds no webhook URL: https://discord.com/api/webhooks/<id>/<token> is its form"
+    return None

@@ -1,0 +1,50 @@
+"""Commits watermarks: explicit offsets of what is assigned now, bounded in time.
+
+A commit that fails costs nothing but work done twice after a crash, so it is counted and left to
+the next one. Never without explicit offsets: the assignment can change under the call (A1).
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from posta.engine.partition import Partition
+from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+_TIMEOUT_S = 3.0
+
+
+class Committer:
+    """Commits what has moved; one at a time."""
+
+    def __init__(self, group: str, partitions: Mapping[TopicPartition, Partition]) -> None:
+        self._group = group
+        self._partitions = partitions
+        self._turn = asyncio.Lock()
+
+    async def commit(self, consumer: AIOKafkaConsumer) -> None:
+        """Commit every watermark that moved since its last commit."""
+        async with self._turn:
+            moved = {
+                partition: mark
+                for partition in self._partitions.values()
+                if (mark := partition.to_commit) is not None
+            }
+            if not moved:
+                return
+            offsets = {p.tp: OffsetAndMetadata(mark, "") for p, mark in moved.items()}
+            try:
+                # A12: commit() itself retries for ever.
+                await asyncio.wait_for(consumer.commit(offsets), _TIMEOUT_S)
+            except (TimeoutError, KafkaError) as exc:
+                names.COMMITS.labels(self._group, "failed").inc()
+                log.warning("commit_failed", group=self._group, error=type(exc).__name__)
+                return
+            names.COMMITS.labels(self._group, "ok").inc()
+            for partition, mark in moved.items():
+                partition.committed = mark

@@ -1,0 +1,140 @@
+"""The consumer engine: many keys of a partition at once, each key strictly in order, nothing lost.
+
+    Kafka ─▶ poll ─▶ partition ─▶ key queues ─▶ workers ─▶ settlement ─▶ watermark ─▶ commit
+                        │ lane records: wait until due ┘        └─▶ lanes, DLQ, what was returned
+
+One asyncio loop; ``concurrency`` long-lived workers; explicit commits of the contiguous watermark.
+The names A1 to A26 in comments are known traps of aiokafka.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from posta.engine.dispatch import Dispatcher
+from posta.engine.gate import Gate
+from posta.engine.gatekeeper import Gatekeeper
+from posta.engine.intake import Intake
+from posta.engine.message import Handler, Interpret, OnGivenUp, as_message
+from posta.engine.outlet import Abandoned, Outlet
+from posta.engine.policy import EnginePolicy
+from posta.engine.settlement import Callbacks, Fate, Settlement
+from posta.engine.timers import Timers
+from posta.kafka.producer import Producer
+from posta.service import service_version
+from posta.settings import KafkaSettings
+from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+from posta.topics import Group
+
+log = get_logger(__name__)
+_STALLED_S = 30.0
+
+
+class Engine:
+    """Consumes what ``group`` reads and calls ``handler`` for each record.
+
+    ``gates`` are the dependencies whose absence pauses the group (see ``posta.engine.gate``);
+    ``on_given_up`` is asked for an apology before a record becomes a dead letter; ``interpret``
+    makes of a record what the handler is given (a decoded ``Message`` by default); ``clock``
+    returns seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        handler: Handler,
+        *,
+        kafka: KafkaSettings,
+        producer: Producer,
+        policy: EnginePolicy | None = None,
+        on_given_up: OnGivenUp | None = None,
+        gates: Sequence[Gate] = (),
+        interpret: Interpret = as_message,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._group = group
+        self._policy = policy or EnginePolicy()
+        self._dispatcher = Dispatcher()
+        self._timers = Timers(clock)
+        self._gatekeeper = Gatekeeper(gates, self._dispatcher, group=group.name)
+        self._settlement = Settlement(
+            group,
+            Callbacks(handler=handler, interpret=interpret, on_given_up=on_given_up),
+            policy=self._policy,
+            outlet=Outlet(producer, timeout_s=self._policy.publish_timeout_s),
+            gatekeeper=self._gatekeeper,
+            timers=self._timers,
+            resume=self._dispatcher.resume,
+            clock=clock,
+            version=service_version(),
+        )
+        self._intake = Intake(
+            group,
+            kafka,
+            policy=self._policy,
+            dispatcher=self._dispatcher,
+            timers=self._timers,
+            clock=clock,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until ``stop`` is set and everything in flight is finished or handed back."""
+        workers = [
+            asyncio.create_task(self._work(), name=f"worker {number}")
+            for number in range(self._policy.concurrency)
+        ]
+        try:
+            await self._intake.run(stop)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            await self._gatekeeper.stop()
+            self._timers.cancel_all()
+
+    async def live_fault(self) -> str | None:
+        """Why the process should be restarted, if it should: its own loop makes no progress."""
+        idle_s = time.monotonic() - self._intake.last_progress
+        return f"the consumer loop has been stuck for {idle_s:.0f} s" if idle_s > _STALLED_S else None
+
+    async def ready_fault(self) -> str | None:
+        """Why no record would be handled now, if so."""
+        if self._dispatcher.holds:
+            return f"intake is paused: {', '.join(sorted(self._dispatcher.holds))} unavailable"
+        return None if self._intake.joined else "not yet a member of the consumer group"
+
+    async def _work(self) -> None:
+        group = self._group.name
+        me = asyncio.current_task()
+        assert me is not None  # noqa: S101 - a coroutine of a task has one
+        while True:
+            work = await self._dispatcher.take()
+            partition = work.partition
+            if not partition.is_open:
+                self._dispatcher.done(work)
+                continue
+            partition.running[work] = me
+            names.IN_FLIGHT.labels(group).inc()
+            fate = Fate.ENDED
+            try:
+                fate = await self._settlement.settle(work)
+            except Abandoned:
+                names.PROCESSED.labels(group, partition.topic, "abandoned").inc()
+            except asyncio.CancelledError:
+                if not partition.is_closed:
+                    raise
+                # Only this record was cancelled, with its partition; the worker goes on.
+                me.uncancel()
+                names.PROCESSED.labels(group, partition.topic, "abandoned").inc()
+            except Exception:
+                # A defect of the engine itself: the record stays undone and shows as the oldest
+                # pending one; the others go on.
+                names.UNEXPECTED.labels(group, "engine").inc()
+                log.exception("engine_defect", topic=partition.topic, offset=work.record.offset)
+            finally:
+                names.IN_FLIGHT.labels(group).dec()
+                partition.running.pop(work, None)
+                if fate is Fate.ENDED:
+                    self._dispatcher.done(work)
+                    self._intake.relieve(partition)

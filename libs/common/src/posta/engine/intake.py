@@ -1,0 +1,311 @@
+"""Fetches records into partitions, keeps memory within bounds, and gives partitions back in order.
+
+Polling never stops while we are a member (A7): a full partition is paused with hysteresis (A8),
+and pauses are derived from our own state, so a rebalance cannot lose them (A9).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+
+from posta.domain.failure import read_delivery
+from posta.engine.commits import Committer
+from posta.engine.dispatch import Dispatcher
+from posta.engine.partition import Partition, Phase, Work
+from posta.engine.policy import EnginePolicy
+from posta.engine.timers import Timers
+from posta.kafka.connection import connection_options
+from posta.settings import KafkaSettings
+from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+from posta.topics import Group
+
+log = get_logger(__name__)
+_POLL_MS = 200
+_MOST_RECORDS = 500
+_FETCH_BYTES = 256 * 1024
+_RECONNECT_S = 1.0
+_STOP_S = 5.0
+_REBALANCE_MARGIN_S = 10.0
+
+
+class Intake:
+    """The consumer side of one engine: assignment, polling, bounds, drain."""
+
+    def __init__(
+        self,
+        group: Group,
+        kafka: KafkaSettings,
+        *,
+        policy: EnginePolicy,
+        dispatcher: Dispatcher,
+        timers: Timers,
+        clock: Callable[[], float],
+    ) -> None:
+        self._group = group
+        self._kafka = kafka
+        self._policy = policy
+        self._dispatcher = dispatcher
+        self._timers = timers
+        self._clock = clock
+        self._lanes = frozenset(kafka.topic_prefix + lane.name for lane in group.lanes)
+        self._partitions: dict[TopicPartition, Partition] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._committer = Committer(group.name, self._partitions)
+        self.joined = False
+        self.last_progress = time.monotonic()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Be a member of the group until ``stop``; a broken client is replaced, the process stays."""
+        while not stop.is_set():
+            self.last_progress = time.monotonic()
+            consumer = self._new_consumer()
+            self._consumer = consumer
+            try:
+                await consumer.start()
+                await self._poll_until(stop, consumer)
+            except KafkaError as exc:
+                # A23: after an error that is not about one record the client may be a zombie.
+                log.error("consumer_replaced", group=self._group.name, error=f"{exc!r:.300}")
+                await self._pause_before_reconnect(stop)
+            finally:
+                await self._leave(consumer)
+
+    def relieve(self, partition: Partition) -> None:
+        """Resume a paused partition as soon as it has room again."""
+        if partition.paused and self._has_room(partition):
+            self._resume(partition)
+
+    async def _poll_until(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
+        next_commit = time.monotonic() + self._policy.commit_interval_s
+        polling: asyncio.Task[dict[TopicPartition, list[ConsumerRecord]]] | None = None
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                # A6: a poll is never cancelled; at a rebalance it may wait for the others.
+                polling = polling or asyncio.create_task(
+                    consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+                )
+                await asyncio.wait(
+                    {polling, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_MS / 1000
+                )
+                self.last_progress = time.monotonic()
+                names.LAST_POLL.labels(self._group.name).set_to_current_time()
+                if polling.done():
+                    batches, polling = polling.result(), None
+                    for tp, records in batches.items():
+                        self._receive(tp, records)
+                self._regulate()
+                if time.monotonic() >= next_commit:
+                    await self._committer.commit(consumer)
+                    next_commit = time.monotonic() + self._policy.commit_interval_s
+        finally:
+            stopping.cancel()
+            if polling is not None and not polling.done():
+                # The client is about to be closed, so its poll bookkeeping no longer matters.
+                polling.cancel()
+            if polling is not None:
+                await asyncio.gather(polling, return_exceptions=True)
+
+    def _receive(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+        partition = self._partitions.get(tp)
+        if partition is None:
+            topic = tp.topic.removeprefix(self._kafka.topic_prefix)
+            partition = self._partitions[tp] = Partition(tp=tp, topic=topic)
+        names.RECEIVED.labels(self._group.name, partition.topic).inc(len(records))
+        for record in records:
+            work = self._work_of(record, partition)
+            try:
+                partition.receive(work)
+            except ValueError:
+                # Offsets went back: the topic was made anew or the group was reset under us.
+                log.error("partition_rewound", topic=partition.topic, partition=tp.partition)
+                self._abandon([partition])
+                partition = self._partitions[tp] = Partition(tp=tp, topic=partition.topic)
+                work = self._work_of(record, partition)
+                partition.receive(work)
+            if tp.topic in self._lanes and work.delivery.lane_due > self._clock():
+                partition.waiting.append(work)
+                if len(partition.waiting) == 1:
+                    self._arm(partition)
+            else:
+                self._dispatcher.push(work)
+
+    def _work_of(self, record: ConsumerRecord, partition: Partition) -> Work:
+        delivery = read_delivery(
+            topic=partition.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp,
+            headers=tuple(record.headers),
+        )
+        return Work(
+            record=record,
+            partition=partition,
+            delivery=delivery,
+            key=(partition, record.offset if record.key is None else record.key),
+            size=len(record.key or b"") + len(record.value or b""),
+            received_at=time.monotonic(),
+        )
+
+    def _arm(self, partition: Partition) -> None:
+        """Wake when the head of a lane is due; those behind it are due later."""
+        self._timers.at(partition.waiting[0].delivery.lane_due, lambda: self._release_due(partition))
+
+    def _release_due(self, partition: Partition) -> None:
+        if not partition.is_open:
+            return
+        waiting = partition.waiting
+        while waiting and waiting[0].delivery.lane_due <= self._clock():
+            self._dispatcher.push(waiting.popleft())
+        if waiting:
+            self._arm(partition)
+
+    def _regulate(self) -> None:
+        for partition in self._partitions.values():
+            if not partition.paused and self._is_full(partition):
+                self._pause(partition)
+            else:
+                self.relieve(partition)
+        self._show()
+
+    def _is_full(self, partition: Partition) -> bool:
+        bounds = self._policy.bounds
+        return partition.held >= bounds.records_per_partition or (
+            partition.held > 0 and self._held_bytes() >= bounds.total_bytes
+        )
+
+    def _has_room(self, partition: Partition) -> bool:
+        bounds = self._policy.bounds
+        return (
+            partition.held <= bounds.records_per_partition // 2
+            and self._held_bytes() <= bounds.total_bytes // 2
+        )
+
+    def _held_bytes(self) -> int:
+        return sum(partition.held_bytes for partition in self._partitions.values())
+
+    def _pause(self, partition: Partition) -> None:
+        if self._consumer is not None and partition.tp in self._consumer.assignment():
+            self._consumer.pause(partition.tp)
+            partition.paused = True
+
+    def _resume(self, partition: Partition) -> None:
+        partition.paused = False
+        if self._consumer is not None and partition.tp in self._consumer.assignment():
+            self._consumer.resume(partition.tp)
+
+    def _show(self) -> None:
+        group, partitions, now = self._group.name, self._partitions.values(), time.monotonic()
+        names.HELD.labels(group).set(sum(p.held for p in partitions))
+        names.HELD_BYTES.labels(group).set(self._held_bytes())
+        names.PARTITIONS_PAUSED.labels(group, "full").set(sum(p.paused for p in partitions))
+        names.WATERMARK_GAP.labels(group).set(max((p.watermark.gap for p in partitions), default=0))
+        names.OLDEST_PENDING.labels(group).set(max((p.oldest_pending_s(now) for p in partitions), default=0))
+
+    async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """Note an assignment; positions start at the committed offsets."""
+        count = len(set(partitions))
+        self.joined = True
+        names.REBALANCES.labels(self._group.name).inc()
+        names.PARTITIONS_ASSIGNED.labels(self._group.name).set(count)
+        log.info("partitions_assigned", group=self._group.name, count=count)
+
+    async def release(self) -> None:
+        """Give every partition back: drain within bounds, commit, then cancel what is left.
+
+        The order matters: completions during the drain are committed, later ones never are.
+        """
+        partitions = list(self._partitions.values())
+        if not partitions:
+            return
+        for partition in partitions:
+            partition.phase = Phase.DRAINING
+            partition.waiting.clear()
+        self._dispatcher.drop(partitions)
+        await self._drain(partitions)
+        if self._consumer is not None:
+            await self._committer.commit(self._consumer)
+        self._abandon(partitions)
+        self._partitions.clear()
+
+    async def _drain(self, partitions: list[Partition]) -> None:
+        deadline = time.monotonic() + self._policy.drain_s
+        while any(partition.running for partition in partitions):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                left = sum(len(partition.running) for partition in partitions)
+                log.warning("drain_incomplete", group=self._group.name, handed_back=left)
+                return
+            self.last_progress = time.monotonic()
+            await asyncio.sleep(min(0.02, left_s))
+
+    def _abandon(self, partitions: list[Partition]) -> None:
+        self._dispatcher.drop(partitions)
+        for partition in partitions:
+            partition.phase = Phase.CLOSED
+            for task in list(partition.running.values()):
+                task.cancel()
+
+    async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            await self.release()
+        finally:
+            self.joined = False
+            try:
+                # A13: stop() can hang when brokers are away.
+                await asyncio.wait_for(consumer.stop(), _STOP_S)
+            except (TimeoutError, KafkaError) as exc:
+                log.warning("consumer_stop_unclean", error=type(exc).__name__)
+            self._consumer = None
+
+    async def _pause_before_reconnect(self, stop: asyncio.Event) -> None:
+        try:
+            await asyncio.wait_for(stop.wait(), _RECONNECT_S)
+        except TimeoutError:
+            return
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        prefix = self._kafka.topic_prefix
+        topics = [prefix + topic.name for topic in (*self._group.reads, *self._group.lanes)]
+        session_ms = int(self._kafka.session_timeout_s * 1000)
+        consumer = AIOKafkaConsumer(
+            **connection_options(self._kafka, client_id=self._group.name),
+            group_id=prefix + self._group.name,
+            enable_auto_commit=False,  # A25
+            auto_offset_reset="earliest",  # A25
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 3,
+            # A2: the default is the session timeout, which a drain may exceed.
+            rebalance_timeout_ms=int((self._policy.drain_s + _REBALANCE_MARGIN_S) * 1000),
+            max_partition_fetch_bytes=_FETCH_BYTES,  # A10, A24
+            fetch_max_wait_ms=_POLL_MS,
+            request_timeout_ms=int(self._kafka.request_timeout_s * 1000),
+            metadata_max_age_ms=30_000,
+        )
+        consumer.subscribe(topics=topics, listener=_Listener(self, self._policy.drain_s))
+        return consumer
+
+
+# aiokafka has no types
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Bounds what aiokafka would await without bound (A3); takes no lock (A5)."""
+
+    def __init__(self, intake: Intake, drain_s: float) -> None:
+        self._intake = intake
+        self._limit_s = drain_s + _REBALANCE_MARGIN_S / 2
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are
+        """Eager rebalancing takes everything; A4: it may be lost already, then the commit fails."""
+        async with asyncio.timeout(self._limit_s):
+            await self._intake.release()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Start afresh with what is ours now."""
+        await self._intake.assigned(assigned)

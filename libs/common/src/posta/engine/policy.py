@@ -1,0 +1,33 @@
+"""How one engine is tuned: the frozen values that ``Engine`` is built with."""
+
+from dataclasses import dataclass, field
+
+from posta.domain.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much may be in memory; at a bound the partition pauses, at half of it it resumes."""
+
+    records_per_partition: int = 512
+    """Fetched and not finished, lanes included."""
+    total_bytes: int = 64 * 1024 * 1024
+    """Keys and values over all partitions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePolicy:
+    """Concurrency, bounds and time limits."""
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    bounds: Bounds = field(default_factory=Bounds)
+    concurrency: int = 64
+    """Handlers running at once, over all partitions."""
+    handler_timeout_s: float = 60.0
+    """A handler that runs longer is cancelled; that counts as a transient failure."""
+    drain_s: float = 7.0
+    """What is in flight may take this long to finish at a rebalance or at SIGTERM."""
+    commit_interval_s: float = 1.0
+    """At most so long after it finished is a record's offset committed."""
+    publish_timeout_s: float = 10.0
+    """One try to publish; tries go on until Kafka confirms or the partition is lost."""

@@ -1,0 +1,305 @@
+"""Handles one record to its end: runs the handler, decides on its failure, carries that out.
+
+    due? ──no──▶ wait: lane (hop) or memory
+     │ yes
+    decode ─▶ handler ──ok──▶ publish what it returned ─▶ finished
+                │ failed
+                ├─ Unavailable ─▶ close the gate, keep the record and its key
+                ├─ Wait        ─▶ lane or memory, with the attempt counted
+                └─ DeadLetter  ─▶ publish the apology, then the dead letter ─▶ finished
+
+Rule: a record is finished only after Kafka has confirmed what it became.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from opentelemetry.trace import SpanKind
+
+from posta.domain.envelope import Wire, header
+from posta.domain.failure import delivery_headers, error_headers, failed, with_headers
+from posta.domain.lanes import Lanes, lane_label
+from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
+from posta.engine.gatekeeper import Gatekeeper
+from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp, RawRecord, Subject
+from posta.engine.outlet import Abandoned, Outlet
+from posta.engine.partition import Work
+from posta.engine.policy import EnginePolicy
+from posta.engine.timers import Timers
+from posta.errors import Expired, Transient, Unavailable
+from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+from posta.telemetry.tracing import context_of, fail, span
+from posta.topics import Group, dlq_topic, lane_topic
+
+log = get_logger(__name__)
+
+
+class Fate(Enum):
+    """What handling did to the record's key."""
+
+    ENDED = "ended"
+    """The record is finished, or left for the next owner: its key is free."""
+    PARKED = "parked"
+    """The record waits in memory and keeps its key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callbacks:
+    """What the service gave the engine to call."""
+
+    handler: Handler
+    interpret: Interpret
+    on_given_up: OnGivenUp | None
+
+
+class Settlement:
+    """Everything that happens to a record once a worker has taken it."""
+
+    def __init__(
+        self,
+        group: Group,
+        callbacks: Callbacks,
+        *,
+        policy: EnginePolicy,
+        outlet: Outlet,
+        gatekeeper: Gatekeeper,
+        timers: Timers,
+        resume: Callable[[Work], None],
+        clock: Callable[[], float],
+        version: str,
+    ) -> None:
+        self._group = group
+        self._lanes = Lanes(delays_s=group.lane_delays_s)
+        self._callbacks = callbacks
+        self._policy = policy
+        self._outlet = outlet
+        self._gatekeeper = gatekeeper
+        self._timers = timers
+        self._resume = resume
+        self._clock = clock
+        self._version = version
+
+    async def settle(self, work: Work) -> Fate:
+        """Handle ``work``; on return it is finished, parked, or left undone for the next owner."""
+        if work.delivery.not_before > self._clock():
+            return await self._wait(work, cause="hop")
+        self._note_lateness(work)
+        record = self._raw(work)
+        started = time.monotonic()
+        with span(
+            f"process {record.topic}",
+            kind=SpanKind.CONSUMER,
+            parent=context_of(record.headers),
+            attributes=_span_attributes(record, work, self._group.name),
+        ) as current:
+            subject, error = await self._run(record, work)
+            if error is None:
+                fate = Fate.ENDED
+            else:
+                fail(current, error)
+                fate = await self._failed(work, record, subject, error)
+        names.PROCESS_SECONDS.labels(self._group.name, record.topic).observe(time.monotonic() - started)
+        return fate
+
+    async def _run(self, record: RawRecord, work: Work) -> tuple[Subject | None, BaseException | None]:
+        """Decode, handle and publish; return the decoded subject and what went wrong, if anything."""
+        subject: Subject | None = None
+        limit = asyncio.timeout(self._policy.handler_timeout_s)
+        try:
+            subject = self._callbacks.interpret(record, work.delivery, self._is_last(work))
+            if isinstance(subject, Message) and self._is_past(subject.deadline):
+                raise Expired("its deadline passed before it could be handled")  # noqa: TRY301
+            async with limit:
+                outgoing = await self._callbacks.handler(subject)
+            await self._outlet.events(outgoing or (), work.partition)
+        except TimeoutError as exc:
+            if not limit.expired():
+                return subject, exc
+            return subject, Transient(f"the handler ran over {self._policy.handler_timeout_s:g} s")
+        except Abandoned:
+            raise
+        except Exception as exc:  # noqa: BLE001 - whatever a handler raises has a defined outcome
+            return subject, exc
+        work.partition.finish(work)
+        self._count(record.topic, "ok")
+        if isinstance(subject, Message):
+            age_s = max(0.0, self._clock() - subject.event.time.timestamp())
+            names.MESSAGE_AGE.labels(self._group.name).observe(age_s)
+        log.info("message_handled", **_log_fields(record, work))
+        return subject, None
+
+    async def _failed(
+        self, work: Work, record: RawRecord, subject: Subject | None, error: BaseException
+    ) -> Fate:
+        if isinstance(error, Unavailable) and self._gatekeeper.close(error.dependency):
+            return self._keep(work, "waiting")
+        if classify(error) is ErrorClass.UNEXPECTED:
+            names.UNEXPECTED.labels(self._group.name, type(error).__name__).inc()
+            log.error("handler_raised_unexpected", exc_info=error, **_log_fields(record, work))
+        now = self._clock()
+        decision = decide(
+            self._policy.retry,
+            error,
+            attempt=work.delivery.attempt,
+            now=now,
+            deadline=subject.deadline if isinstance(subject, Message) else None,
+            jitter=random.random(),
+        )
+        work.delivery = failed(work.delivery, now=now)
+        match decision:
+            case Wait():
+                work.delivery = replace(
+                    work.delivery, attempt=decision.attempt, not_before=decision.not_before
+                )
+                self._count(record.topic, "retry")
+                log.warning(
+                    "message_will_be_retried",
+                    error=f"{type(error).__name__}: {error}",
+                    wait_s=round(decision.not_before - now, 3),
+                    **_log_fields(record, work),
+                )
+                return await self._wait(work, cause=decision.error_class.value)
+            case DeadLetter():
+                return await self._give_up(work, record, subject, error, decision)
+
+    async def _give_up(
+        self,
+        work: Work,
+        record: RawRecord,
+        subject: Subject | None,
+        error: BaseException,
+        decision: DeadLetter,
+    ) -> Fate:
+        try:
+            await self._apologise(work, subject, error, decision)
+        except Unavailable as exc:
+            if self._gatekeeper.close(exc.dependency):
+                return self._keep(work, "waiting")
+            raise
+        added = {
+            **delivery_headers(replace(work.delivery, not_before=0.0, lane_due=0.0)),
+            **error_headers(
+                error,
+                error_class=decision.error_class,
+                reason=decision.reason,
+                group=self._group.name,
+                version=self._version,
+            ),
+        }
+        wire = Wire(key=record.key, value=record.value, headers=with_headers(record.headers, added))
+        await self._outlet.record(dlq_topic(self._group.name), wire, work.partition)
+        work.partition.finish(work)
+        self._count(record.topic, "dead")
+        names.DEAD_LETTERS.labels(self._group.name, decision.error_class.value).inc()
+        log.error("message_given_up", reason=decision.reason, **_log_fields(record, work))
+        return Fate.ENDED
+
+    async def _apologise(
+        self, work: Work, subject: Subject | None, error: BaseException, decision: DeadLetter
+    ) -> None:
+        if self._callbacks.on_given_up is None or not isinstance(subject, Message):
+            return
+        given_up = GivenUp(error_class=decision.error_class, reason=decision.reason, error=error)
+        try:
+            outgoing = await self._callbacks.on_given_up(subject, given_up)
+        except Unavailable:
+            raise
+        except Exception as exc:
+            # The dead letter must not depend on the apology: an operator still sees it.
+            names.UNEXPECTED.labels(self._group.name, type(exc).__name__).inc()
+            log.exception("apology_failed")
+            return
+        await self._outlet.events(outgoing, work.partition)
+
+    async def _wait(self, work: Work, *, cause: str) -> Fate:
+        remaining_s = work.delivery.not_before - self._clock()
+        lane = self._lanes.lane_for(remaining_s)
+        names.RETRIES.labels(self._group.name, "memory" if lane is None else lane_label(lane), cause).inc()
+        if lane is None:
+            return self._park(work)
+        record = self._raw(work)
+        riding = replace(work.delivery, lane_due=self._clock() + lane)
+        wire = Wire(
+            key=record.key,
+            value=record.value,
+            headers=with_headers(record.headers, delivery_headers(riding)),
+        )
+        await self._outlet.record(lane_topic(self._group.name, lane), wire, work.partition)
+        work.partition.finish(work)
+        return Fate.ENDED
+
+    def _park(self, work: Work) -> Fate:
+        if not work.partition.is_open:
+            return Fate.ENDED
+        self._timers.at(work.delivery.not_before, lambda: self._unpark(work))
+        return Fate.PARKED
+
+    def _unpark(self, work: Work) -> None:
+        if work.partition.is_open:
+            self._resume(work)
+
+    def _keep(self, work: Work, outcome: str) -> Fate:
+        self._count(work.partition.topic, outcome)
+        if not work.partition.is_open:
+            return Fate.ENDED
+        self._resume(work)
+        return Fate.PARKED
+
+    def _note_lateness(self, work: Work) -> None:
+        if work.delivery.not_before:
+            late_s = self._clock() - work.delivery.not_before
+            names.RETRY_LATENESS.labels(self._group.name).observe(late_s)
+
+    def _is_last(self, work: Work) -> bool:
+        most = self._policy.retry.max_attempts
+        return most is not None and work.delivery.attempt >= most
+
+    def _is_past(self, deadline: float | None) -> bool:
+        return deadline is not None and self._clock() >= deadline
+
+    def _count(self, topic: str, outcome: str) -> None:
+        names.PROCESSED.labels(self._group.name, topic, outcome).inc()
+
+    @staticmethod
+    def _raw(work: Work) -> RawRecord:
+        record = work.record
+        return RawRecord(
+            topic=work.partition.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp,
+            key=record.key,
+            value=record.value,
+            headers=tuple(record.headers),
+        )
+
+
+def _span_attributes(record: RawRecord, work: Work, group: str) -> dict[str, str | int]:
+    """OpenTelemetry messaging conventions (1.44, in development), without the key: it names people."""
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": record.topic,
+        "messaging.destination.partition.id": str(record.partition),
+        "messaging.kafka.offset": record.offset,
+        "messaging.consumer.group.name": group,
+        "messaging.message.id": header(record.headers, "ce_id") or "",
+        "posta.attempt": work.delivery.attempt,
+        "posta.redrive": work.delivery.redrive,
+    }
+
+
+def _log_fields(record: RawRecord, work: Work) -> dict[str, str | int]:
+    return {
+        "message_id": header(record.headers, "ce_id") or "",
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "attempt": work.delivery.attempt,
+    }
