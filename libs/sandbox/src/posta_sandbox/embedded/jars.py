@@ -83,25 +83,25 @@ class JarStore:
     def _class_path(self, server: str) -> list[Path]:
         listed = self._jars if self._jars is not None else parse_list(LIST.read_text("utf-8"))
         wanted = [jar for jar in listed if jar.server == server]
-        missing = [jar for jar in wanted if _digest(self.folder / jar.filename) != jar.sha256]
-        if missing:
-            self._fetch(missing)
+        try:
+            missing = [jar for jar in wanted if _digest(self.folder / jar.filename) != jar.sha256]
+            if missing:
+                self._fetch(missing)
+        except OSError as exc:
+            raise JarsUnavailable(
+                f"cannot use the jar cache {self.folder}: {exc.strerror or exc}; "
+                "free some space there, or set POSTA_CACHE to a folder you may write"
+            ) from exc
         return [self.folder / jar.filename for jar in wanted]
 
     def _fetch(self, jars: Sequence[Jar]) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # Beside the cache, so that each move into it is one atomic step.
-            with (
-                tempfile.TemporaryDirectory(dir=self.folder, prefix=".fetch-") as staging,
-                ThreadPoolExecutor(_PARALLEL_FETCHES) as pool,
-            ):
-                list(pool.map(lambda jar: self._fetch_one(jar, Path(staging)), jars))
-        except OSError as exc:
-            raise JarsUnavailable(
-                f"cannot store jars in {self.folder}: {exc.strerror or exc}; "
-                "free some space there, or set POSTA_CACHE to a folder you may write"
-            ) from exc
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Beside the cache, so that each move into it is one atomic step.
+        with (
+            tempfile.TemporaryDirectory(dir=self.folder, prefix=".fetch-") as staging,
+            ThreadPoolExecutor(_PARALLEL_FETCHES) as pool,
+        ):
+            list(pool.map(lambda jar: self._fetch_one(jar, Path(staging)), jars))
 
     def _fetch_one(self, jar: Jar, staging: Path) -> None:
         fetched = download(jar.coordinate, staging, self._registry)
