@@ -147,6 +147,8 @@ def _file_name(path: str) -> str:
 def _integer(headers: Iterable[tuple[str, bytes]], name: str, default: int) -> int:
     text = header(headers, name)
     try:
-        return default if text is None else int(text)
+        number = default if text is None else int(text)
     except ValueError:
         return default
+    # Beyond 64 bits it was never one of ours, and a float may not hold it.
+    return number if abs(number) < 1 << 63 else default

@@ -11,8 +11,8 @@ MASK = "[redacted]"
 _PATTERNS = (
     # Discord: /webhooks/{id}/{token} and /interactions/{id}/{token}
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[A-Za-z0-9_.\-]+"), rf"\1{MASK}"),
-    # user:password@host in any URL
-    (re.compile(r"(\w+://[^\s/:@]*:)[^\s/@]+(@)"), rf"\1{MASK}\2"),
+    # user:password@host in any URL; \b keeps a long run of letters from being scanned at each of them
+    (re.compile(r"(\b\w+://[^\s/:@]*:)[^\s/@]+(@)"), rf"\1{MASK}\2"),
     # Authorization values and Posta's own API keys
     (re.compile(r"(?i)\b(bearer|bot|basic)\s+[A-Za-z0-9_.~+/=\-]{8,}"), rf"\1 {MASK}"),
     (re.compile(r"\bposta_[A-Za-z0-9_\-]{20,}"), MASK),
