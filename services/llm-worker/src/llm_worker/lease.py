@@ -1,0 +1,53 @@
+"""Keeps a claim alive while its call runs, and lets go of it if no answer came out of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from llm_worker.claims import Answers, Claim
+from posta.errors import Transient
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+_RELEASE_S = 2.0
+
+
+@asynccontextmanager
+async def renewed(answers: Answers, claim: Claim, *, every_s: float) -> AsyncIterator[None]:
+    """Renew ``claim`` each ``every_s`` seconds during the block; release it when the block raises.
+
+    A store that is away does not end the block: its call is paid for and may still be kept.
+    """
+    renewing = asyncio.create_task(_renew(answers, claim, every_s), name=f"lease {claim.event_id}")
+    try:
+        yield
+    except BaseException:
+        renewing.cancel()
+        await asyncio.shield(_release(answers, claim))
+        raise
+    finally:
+        renewing.cancel()
+        # wait(), unlike awaiting the task, cannot mistake our own cancellation for the task's.
+        await asyncio.wait([renewing])
+
+
+async def _renew(answers: Answers, claim: Claim, every_s: float) -> None:
+    held = True
+    while held:
+        await asyncio.sleep(every_s)
+        try:
+            held = await answers.renew(claim)
+        except Transient as exc:
+            log.warning("lease_not_renewed", event_id=claim.event_id, reason=str(exc))
+        except Exception:
+            log.exception("lease_renewal_broken", event_id=claim.event_id)
+    log.warning("claim_taken_over", event_id=claim.event_id, fence=claim.fence)
+
+
+async def _release(answers: Answers, claim: Claim) -> None:
+    try:
+        async with asyncio.timeout(_RELEASE_S):
+            await answers.release(claim)
+    except (Transient, TimeoutError) as exc:
+        # Nothing is lost: the lease ends by itself.
+        log.warning("claim_not_released", event_id=claim.event_id, reason=type(exc).__name__)

@@ -1,0 +1,70 @@
+"""What llm-worker needs from its environment, and no more."""
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from posta.domain.backoff import FullJitter
+from posta.domain.retry import RetryPolicy
+from posta.settings import Group, ServiceSettings
+
+HANDLING_MARGIN_S = 20.0
+"""What a handling may take beside the call itself: claiming, storing, a slow database."""
+
+
+class LlmSettings(Group):
+    """Which LLM is asked, and how."""
+
+    base_url: str = "http://127.0.0.1:8090/llm/v1"
+    """OpenAI style base: requests go to ``{base_url}/chat/completions``. The default is the sandbox."""
+    api_key: SecretStr = SecretStr("")
+    """Sent as a bearer token; empty: none is sent."""
+    model: str = Field(default="posta-sandbox-1", min_length=1)
+    timeout_s: float = Field(default=60.0, gt=0, le=600)
+    """Seconds for one call, from connecting to the last byte."""
+    max_tokens: int = Field(default=1024, ge=1, le=100_000)
+    """Most tokens an answer may have."""
+    concurrency: int = Field(default=64, ge=1, le=1000)
+    """Most questions handled at once by one process."""
+    lease_s: float = Field(default=15.0, ge=0.5, le=300)
+    """Seconds until the claim of a process that died may be taken over; renewed every third of it."""
+    delivery_reserve_s: float = Field(default=15.0, ge=0, le=300)
+    """Seconds before a question's deadline that are left to deliver the answer."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http:// or https:// address")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must hold no credentials, query or fragment: the key has its own variable")
+        return url.rstrip("/")
+
+
+class RetrySettings(Group):
+    """How often and how long apart a failed question is tried again."""
+
+    max_attempts: int = Field(default=6, ge=1, le=100)
+    """Attempts in all, the first included; waiting for a rate limit uses none."""
+    base_s: float = Field(default=2.0, gt=0, le=600)
+    """Ceiling of the first wait in seconds; it triples with each failure (full jitter)."""
+    cap_s: float = Field(default=300.0, gt=0, le=3600)
+    """Ceiling of every wait in seconds."""
+
+    def policy(self) -> RetryPolicy:
+        """As the engine wants it."""
+        backoff = FullJitter(base_s=self.base_s, factor=3.0, cap_s=self.cap_s)
+        return RetryPolicy(max_attempts=self.max_attempts, backoff=backoff)
+
+
+class Settings(ServiceSettings):
+    """All settings of llm-worker."""
+
+    llm: LlmSettings = LlmSettings()
+    retry: RetrySettings = RetrySettings()
+
+    @property
+    def handler_timeout_s(self) -> float:
+        """Seconds after which a handling is cancelled, whatever it waits for."""
+        return self.llm.timeout_s + HANDLING_MARGIN_S

@@ -1,0 +1,31 @@
+"""Answers that were paid for while the store was away, kept in memory until they can be stored."""
+
+from collections import OrderedDict
+
+from llm_worker.claims import Answer, Claim
+
+MAX_ANSWERS = 2000
+"""Far more than one process has calls in flight; the oldest goes first, and is paid for again."""
+
+
+class Unsaved:
+    """Answers by event id, with the claims under which they may still be stored."""
+
+    def __init__(self, *, max_answers: int = MAX_ANSWERS) -> None:
+        self._max_answers = max_answers
+        self._answers: OrderedDict[str, tuple[Claim, Answer]] = OrderedDict()
+
+    def keep(self, claim: Claim, answer: Answer) -> None:
+        """Remember the answer."""
+        self._answers[claim.event_id] = (claim, answer)
+        self._answers.move_to_end(claim.event_id)
+        while len(self._answers) > self._max_answers:
+            self._answers.popitem(last=False)
+
+    def find(self, event_id: str) -> tuple[Claim, Answer] | None:
+        """The answer and its claim, if there is one."""
+        return self._answers.get(event_id)
+
+    def drop(self, event_id: str) -> None:
+        """Forget it: it is stored, or somebody else's is."""
+        self._answers.pop(event_id, None)

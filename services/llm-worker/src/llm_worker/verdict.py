@@ -1,0 +1,178 @@
+"""Reads a provider's HTTP response: the completion in it, or the failure it means.
+
+    200 with content                 ▶ Completion
+    200 without anything usable      ▶ Transient   (the next try usually has it)
+    408 409 498 5xx                  ▶ Transient   (with Retry-After if given)
+    429                              ▶ NotNow      (uses no attempt), or Permanent when no wait helps
+    401 403 and every other 4xx, 3xx ▶ Permanent
+
+Sources: OpenAI's and Groq's error references. Reasons quote the provider's error *codes* only: its
+messages may repeat the prompt or a part of the key.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llm_worker.completion import Completion, Failed, Outcome
+from llm_worker.throttle import retry_after_s, throttle_wait_s
+from posta.errors import NotNow, Permanent, Transient
+
+_OK = 200
+_REDIRECTS = range(300, 400)
+_SERVER_ERRORS = range(500, 600)
+_TRANSIENT_4XX = frozenset({408, 409, 498})
+_UNAUTHORIZED = frozenset({401, 403})
+_TOO_LARGE = 413
+_THROTTLED = 429
+_NO_QUOTA = re.compile(
+    r"insufficient_quota|credit_balance_exhausted|spend_limit_exceeded|usage_limit_exceeded|billing_hard_limit"
+)
+_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came back over HTTP, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Case-insensitive, or with lower-case names."""
+    body: bytes
+
+
+def judge(response: Response, *, model: str, now: float) -> Completion | Failed:
+    """What the response means; ``model`` is what was asked for, ``now`` in seconds since the epoch."""
+    if response.status == _OK:
+        return _read(response, model)
+    error = _error_of(response.body)
+    status = response.status
+    said = f"the LLM provider answered {status}{error.named}"
+    if status == _THROTTLED:
+        return _throttled(response, error, said, now)
+    if status in _SERVER_ERRORS or status in _TRANSIENT_4XX:
+        wait_s = retry_after_s(response.headers, now=now)
+        return Failed(outcome=Outcome.SERVER_ERROR, failure=Transient(said, retry_after_s=wait_s))
+    outcome, advice = _never(status, error)
+    return _permanent(outcome, said + advice)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Error:
+    """The ``error`` object of a body, as far as it can be read."""
+
+    type: str = ""
+    code: str = ""
+    message: str = ""
+
+    @property
+    def named(self) -> str:
+        """`` (code, type)`` for a reason, or nothing."""
+        names = [name for name in (self.code, self.type) if _CODE.fullmatch(name)]
+        return f" ({', '.join(dict.fromkeys(names))})" if names else ""
+
+
+def _error_of(body: bytes) -> _Error:
+    try:
+        error = json.loads(body).get("error")
+    except (ValueError, AttributeError, RecursionError):
+        return _Error()
+    if not isinstance(error, dict):
+        return _Error(message=error if isinstance(error, str) else "")
+    return _Error(
+        type=str(error.get("type") or ""),
+        code=str(error.get("code") or ""),
+        message=str(error.get("message") or ""),
+    )
+
+
+def _never(status: int, error: _Error) -> tuple[Outcome, str]:
+    """Why a status that no repetition changes came, and what to do about it."""
+    if status in _UNAUTHORIZED:
+        return Outcome.UNAUTHORIZED, ": check POSTA_LLM__API_KEY and what it may use"
+    if status == _TOO_LARGE:
+        return Outcome.TOO_LARGE, ": the request is larger than it ever takes"
+    if status in _REDIRECTS:
+        return Outcome.REDIRECTED, ": POSTA_LLM__BASE_URL is not the API's own address"
+    if error.code == "content_filter":
+        return Outcome.CONTENT_REFUSED, ""
+    return Outcome.REFUSED, ": check POSTA_LLM__MODEL and what this API takes"
+
+
+def _throttled(response: Response, error: _Error, said: str, now: float) -> Failed:
+    if _NO_QUOTA.search(f"{error.code} {error.type}"):
+        return _permanent(Outcome.QUOTA_EXHAUSTED, f"{said}: the account is out of credit")
+    if "request too large" in error.message.lower():
+        return _permanent(Outcome.TOO_LARGE, f"{said}: the request is larger than the limit ever allows")
+    wait_s = throttle_wait_s(response.headers, message=error.message, limit=error.type, now=now)
+    return Failed(outcome=Outcome.THROTTLED, failure=NotNow(f"{said}, to wait {wait_s:g} s", wait_s=wait_s))
+
+
+def _read(response: Response, model: str) -> Completion | Failed:
+    try:
+        body = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return _unreadable(response)
+    choice = _first_choice(body)
+    if choice is None:
+        return _transient(Outcome.NO_CHOICES, "its answer holds no choices")
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else {}
+    finish_reason = str(choice.get("finish_reason") or "")
+    text = message.get("content")
+    if isinstance(text, str) and text.strip():
+        if finish_reason == "content_filter":
+            return _permanent(Outcome.CONTENT_REFUSED, "the provider's content filter cut the answer off")
+        return _completion(body, text, finish_reason, model)
+    return _empty(message, finish_reason)
+
+
+def _unreadable(response: Response) -> Failed:
+    start = response.body.lstrip()[:1]
+    if start == b"{":
+        return _transient(Outcome.TRUNCATED, "its answer is JSON that breaks off or is malformed")
+    kind = response.headers.get("content-type", "no content type").split(";")[0][:60]
+    return _transient(Outcome.NOT_JSON, f"its answer is not JSON but {kind}")
+
+
+def _first_choice(body: Any) -> dict[str, Any] | None:
+    choices = body.get("choices") if isinstance(body, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else None
+
+
+def _empty(message: Mapping[str, Any], finish_reason: str) -> Failed:
+    if finish_reason == "content_filter" or message.get("refusal"):
+        return _permanent(Outcome.CONTENT_REFUSED, "the model refused to answer this")
+    if finish_reason == "length":
+        return _transient(Outcome.CUT_OFF, "it used up POSTA_LLM__MAX_TOKENS before its first visible word")
+    return _transient(Outcome.NO_CONTENT, "its answer has no content")
+
+
+def _completion(body: Mapping[str, Any], text: str, finish_reason: str, model: str) -> Completion:
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return Completion(
+        text=text,
+        model=str(body.get("model") or model)[:200],
+        finish_reason=finish_reason or "unknown",
+        response_id=str(body.get("id") or "")[:200],
+        tokens_in=_count(usage.get("prompt_tokens")),
+        tokens_out=_count(usage.get("completion_tokens")),
+    )
+
+
+def _count(value: object) -> int | None:
+    """A plausible token count; some servers send null, floats or -1."""
+    plausible = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if plausible and isinstance(value, int) else None
+
+
+def _transient(outcome: Outcome, what: str) -> Failed:
+    return Failed(outcome=outcome, failure=Transient(f"the LLM provider answered 200 but {what}"))
+
+
+def _permanent(outcome: Outcome, reason: str) -> Failed:
+    return Failed(outcome=outcome, failure=Permanent(reason))
