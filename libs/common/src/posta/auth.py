@@ -48,11 +48,13 @@ class ApiKeys:
         """Read ``name:scope+scope:sha256[,…]``. Raises ``ConfigurationError`` naming the entry."""
         keys = []
         for number, entry in enumerate(filter(None, (e.strip() for e in text.split(","))), 1):
+            # Scopes have colons of their own, a name and a digest have none.
+            name, _, rest = entry.partition(":")
+            scopes, _, digest = rest.rpartition(":")
             try:
-                name, scopes, digest = entry.split(":")
                 sha256 = bytes.fromhex(digest)
             except ValueError:
-                sha256, name, scopes = b"", "", ""
+                sha256 = b""
             if not name or len(sha256) * 2 != _HEX_DIGITS:
                 raise ConfigurationError(f"POSTA_API_KEYS: entry {number} is not name:scope+scope:sha256")
             principal = Principal(name=name, scopes=frozenset(filter(None, scopes.split("+"))))

@@ -5,7 +5,7 @@ Names follow ``POSTA_<GROUP>__<FIELD>``; a secret may also come from the file th
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from posta.errors import ConfigurationError
 
 PREFIX = "POSTA_"
+_PATHS = frozenset({"POSTA_KAFKA__SSL_CA_FILE"})
+"""Settings that are paths by themselves, not secrets in a file."""
 
 
 class Group(BaseModel):
@@ -104,13 +106,12 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
 
     Raises ``ConfigurationError`` naming each variable that is wrong and why, never its value.
     """
-    env = dict(os.environ if environ is None else environ)
-    secrets = _secrets_from_files(env)
+    env: MutableMapping[str, str] = os.environ if environ is None else dict(environ)
+    _read_secret_files(env)
     try:
         if environ is None:
-            os.environ.update(secrets)
             return settings(_env_file=".env")
-        return settings.model_validate(_tree({**env, **secrets}))
+        return settings.model_validate(_tree(env))
     except ValidationError as exc:
         faults = "; ".join(
             f"{PREFIX}{'__'.join(str(part).upper() for part in error['loc'])}: {error['msg']}"
@@ -119,19 +120,16 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
         raise ConfigurationError(f"environment: {faults}") from None
 
 
-def _secrets_from_files(env: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for name, path in env.items():
-        if not name.startswith(PREFIX) or not name.endswith("_FILE"):
+def _read_secret_files(env: MutableMapping[str, str]) -> None:
+    """Put what each ``POSTA_…_FILE`` names in its place, as if it had been set directly."""
+    for name in [name for name in env if name.startswith(PREFIX) and name.endswith("_FILE")]:
+        if name in _PATHS:
             continue
-        target = name.removesuffix("_FILE")
-        if name == "POSTA_KAFKA__SSL_CA_FILE":
-            continue
+        path = env.pop(name)
         try:
-            found[target] = Path(path).read_text(encoding="utf-8").strip()
+            env[name.removesuffix("_FILE")] = Path(path).read_text(encoding="utf-8").strip()
         except OSError as exc:
             raise ConfigurationError(f"{name}: cannot read {path}: {exc.strerror}") from None
-    return found
 
 
 def _tree(env: Mapping[str, str]) -> dict[str, Any]:
