@@ -12,13 +12,13 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version as package_version
 from typing import NoReturn, TypeVar
 
 from posta.errors import ConfigurationError
 from posta.settings import ServiceSettings, load
 from posta.telemetry.logs import get_logger, setup_logging
 from posta.telemetry.tracing import setup_tracing
+from posta.version import service_version
 
 EX_CONFIG = 78
 _KILLED = 130
@@ -42,11 +42,6 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
     sys.stdout.flush()
     # Threads of foreign libraries may linger; nothing of ours is left to do.
     os._exit(code)
-
-
-def service_version() -> str:
-    """The version of the installed library, which all services share."""
-    return package_version("posta-common")
 
 
 def _loop_runner() -> asyncio.Runner:

@@ -21,11 +21,11 @@ from posta.engine.policy import EnginePolicy
 from posta.engine.settlement import Callbacks, Fate, Settlement
 from posta.engine.timers import Timers
 from posta.kafka.producer import Producer
-from posta.service import service_version
 from posta.settings import KafkaSettings
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.topics import Group
+from posta.version import service_version
 
 log = get_logger(__name__)
 _STALLED_S = 30.0
