@@ -289,22 +289,18 @@ def _webhook_object(webhook: Webhook) -> dict[str, Any]:
 
 def _callback_object(interaction: Interaction) -> dict[str, Any]:
     original = interaction.original
-    shown: dict[str, Any] = {
-        "interaction": {
-            "id": interaction.id,
-            "type": interaction.use.type,
-            "response_message_id": original.id if original else None,
-            "response_message_loading": bool(original and original.is_loading),
-            "response_message_ephemeral": bool(original and original.is_ephemeral),
-        }
+    about: dict[str, Any] = {"id": interaction.id, "type": interaction.use.type}
+    if original is None:
+        return {"interaction": about}
+    about |= {
+        "response_message_id": original.id,
+        "response_message_loading": original.is_loading,
+        "response_message_ephemeral": original.is_ephemeral,
     }
-    if original is not None:
-        shown["interaction"] = {k: v for k, v in shown["interaction"].items() if v is not None}
-        shown["resource"] = {
-            "type": interaction.callback_type,
-            "message": original.response(),
-        }
-    return shown
+    if interaction.callback_type != Callback.MESSAGE:
+        return {"interaction": about}
+    resource = {"type": interaction.callback_type, "message": original.response()}
+    return {"interaction": about, "resource": resource}
 
 
 def _answer(request: Request, status: int, body: Any = None) -> Response:

@@ -1,0 +1,71 @@
+"""A sandbox in this process: no socket, a clock that tests set, and a stub in ingress's place."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from posta_sandbox import keys
+from posta_sandbox.app import create_app
+from posta_sandbox.settings import SandboxSettings
+from posta_sandbox.world import World
+
+SEED = "11" * 32
+USER_AGENT = "DiscordBot (https://example.org, 1.0)"
+Answer = Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+
+async def defer(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"type": 5})
+
+
+@dataclass
+class Sandbox:
+    """The application with everything a test holds on to."""
+
+    http: httpx.AsyncClient
+    world: World
+    now: list[float]
+    received: list[httpx.Request] = field(default_factory=list)
+    answer: Answer = defer
+
+    async def ask(self, question: str = "why?", **more: Any) -> dict[str, Any]:
+        body = {"options": {"question": question}, **more}
+        response = await self.http.post("/api/interactions", json=body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def shown(self, interaction: dict[str, Any]) -> dict[str, Any]:
+        return (await self.http.get(f"/api/interactions/{interaction['id']}")).json()
+
+    def reply_path(self, interaction: dict[str, Any]) -> str:
+        token = self.world.discord.state.interactions[interaction["id"]].token
+        return f"/api/v10/webhooks/{self.world.discord.state.application_id}/{token}"
+
+    @property
+    def ops_path(self) -> str:
+        return keys.webhook_url("", SEED, "ops")
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    now = [1_800_000_000.0]
+
+    async def ingress(request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        box.received.append(request)
+        return await box.answer(request)
+
+    stub = httpx.AsyncClient(transport=httpx.MockTransport(ingress))
+    settings = SandboxSettings(discord_seed=SEED, llm_latency_s=0, ingress_url="http://ingress")
+    app = create_app(settings, clock=lambda: now[0], client=stub)
+    transport = httpx.ASGITransport(app)
+    headers = {"user-agent": USER_AGENT}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8090", headers=headers) as http,
+    ):
+        box = Sandbox(http, app.state.world, now)
+        yield box

@@ -1,0 +1,31 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posta_sandbox.discord.buckets import Buckets
+
+
+@given(st.lists(st.floats(0, 5), max_size=60), st.integers(1, 6))
+def test_no_window_ever_lets_more_through_than_its_limit(waits, limit):
+    buckets, now, windows = Buckets(), 0.0, {}
+    for wait in waits:
+        now += wait
+        verdict = buckets.take("r", "k", limit=limit, window_s=2.0, now=now)
+        windows.setdefault(verdict.reset_at, []).append(verdict.allowed)
+        assert 0 <= verdict.remaining < limit
+        assert 0 <= verdict.reset_after_s < 2.001
+    assert all(sum(allowed) <= limit for allowed in windows.values())
+
+
+def test_keys_have_buckets_of_their_own_and_share_the_bucket_name():
+    buckets = Buckets()
+    first = buckets.take("r", "a", limit=1, window_s=2, now=0)
+    other = buckets.take("r", "b", limit=1, window_s=2, now=0)
+    assert (first.allowed, other.allowed) == (True, True)
+    assert first.bucket == other.bucket
+    assert not buckets.take("r", "a", limit=1, window_s=2, now=1.9).allowed
+    assert buckets.take("r", "a", limit=1, window_s=2, now=2.0).allowed
+
+
+def test_a_limit_of_zero_is_none():
+    buckets = Buckets()
+    assert all(buckets.take("r", "a", limit=0, window_s=2, now=0).allowed for _ in range(100))

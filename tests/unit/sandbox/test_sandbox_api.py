@@ -1,0 +1,149 @@
+"""The API for tests itself: settings, faults, ledger, traces, and who may use it."""
+
+import gzip
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+
+async def test_every_call_is_in_the_ledger_even_a_faulted_one(sandbox):
+    await sandbox.http.put("/api/faults/discord", json={"kind": "5xx", "status": 502, "count": 1})
+    for _ in range(2):
+        await sandbox.http.post(sandbox.ops_path, json={"content": "x"})
+    calls = (await sandbox.http.get("/api/calls?service=discord")).json()
+    assert [(c["status"], c["fault"]) for c in calls] == [(502, "5xx"), (204, None)]
+    assert calls[0]["body_sha256"] == calls[1]["body_sha256"]
+    assert "***" in calls[0]["path"]
+    assert calls[1]["hints"]["webhook"] == "ops"
+    posts = (await sandbox.http.get("/api/messages?webhook=ops")).json()
+    assert len(posts) == 1
+
+
+async def test_no_secret_can_be_read_from_the_api(sandbox):
+    asked = await sandbox.ask()
+    token = sandbox.world.discord.state.interactions[asked["id"]].token
+    webhook = sandbox.ops_path.rsplit("/", 1)[1]
+    await sandbox.http.patch(sandbox.reply_path(asked) + "/messages/@original", json={"content": "x"})
+    await sandbox.http.get(sandbox.ops_path)
+    pages = ["/api/interactions", "/api/calls", "/api/webhooks", "/api/messages", "/api/settings"]
+    pages += [f"/api/calls/{n}" for n in (1, 2, 3)]
+    for page in pages:
+        text = (await sandbox.http.get(page)).text
+        assert token not in text, page
+        assert webhook not in text, page
+
+
+@pytest.mark.parametrize(
+    ("fault", "scope", "is_global"),
+    [({}, "user", False), ({"scope": "global"}, "global", True), ({"scope": "shared"}, "shared", False)],
+)  # fmt: skip
+async def test_an_injected_429_has_discords_headers(sandbox, fault, scope, is_global):
+    wanted = {"kind": "429", "retry_after": 1.5, "count": 1} | fault
+    await sandbox.http.put("/api/faults/discord", json=wanted)
+    response = await sandbox.http.post(sandbox.ops_path, json={"content": "x"})
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "2"
+    assert response.headers["x-ratelimit-scope"] == scope
+    assert (response.json()["retry_after"], response.json()["global"]) == (1.5, is_global)
+
+
+async def test_faults_are_shown_spent_and_cleared(sandbox):
+    await sandbox.http.put("/api/faults/llm", json=[{"kind": "reset", "count": 3}])
+    shown = (await sandbox.http.get("/api/faults")).json()
+    assert shown["llm"][0]["left"] == 3
+    assert shown["smtp"] == []
+    await sandbox.http.delete("/api/faults/llm")
+    assert (await sandbox.http.get("/api/faults/llm")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/api/faults/llm", {"kind": "explode"}),
+        ("PUT", "/api/faults/pigeons", {"kind": "reset"}),
+        ("PUT", "/api/settings", {"discord": {"webhook_limit": -1}}),
+        ("PUT", "/api/llm/limits", {"rpm": -1}),
+        ("POST", "/api/interactions", {"guild": 7}),
+        ("POST", "/api/interactions", {"type": "wish"}),
+        ("POST", "/api/interactions", {"surprise": 1}),
+    ],
+)
+async def test_what_does_not_fit_is_a_problem_that_says_where(sandbox, method, path, body):
+    response = await sandbox.http.request(method, path, json=body)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"]
+
+
+async def test_mail_without_a_mail_server_says_what_to_set(sandbox):
+    response = await sandbox.http.get("/api/mail")
+    assert response.status_code == 503
+    assert "SMTP_UPSTREAM_PORT" in response.json()["detail"]
+
+
+async def test_rules_change_while_it_runs_and_reset_brings_all_back(sandbox):
+    await sandbox.http.put("/api/settings", json={"discord": {"token_life_s": 5}})
+    assert sandbox.world.discord.rules.token_life_s == 5
+    await sandbox.ask()
+    await sandbox.http.put("/api/faults/llm", json={"kind": "reset"})
+    assert (await sandbox.http.post("/api/reset")).status_code == 204
+    assert sandbox.world.discord.rules.token_life_s == 900
+    assert (await sandbox.http.get("/api/interactions")).json() == []
+    assert (await sandbox.http.get("/api/calls")).json() == []
+    assert (await sandbox.http.get("/api/faults/llm")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1.evil.example:8090"}, 421),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1:8090"}, 204),
+        ({"host": "localhost:8090"}, 204),
+    ],
+)
+async def test_only_this_machines_programs_may_use_it(sandbox, headers, status):
+    response = await sandbox.http.post("/api/reset", headers=headers)
+    assert response.status_code == status
+
+
+def export() -> bytes:
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    service = KeyValue(key="service.name", value=AnyValue(string_value="ingress"))
+    resource.resource.attributes.append(service)
+    scope = resource.scope_spans.add()
+    for number, parent in ((1, b""), (2, bytes([1] * 8))):
+        span = scope.spans.add(
+            trace_id=bytes([7] * 16),
+            span_id=bytes([number] * 8),
+            parent_span_id=parent,
+            name=f"span {number}",
+            kind=2,
+            start_time_unix_nano=1_000_000 * number,
+            end_time_unix_nano=5_000_000,
+        )
+        span.attributes.append(KeyValue(key="n", value=AnyValue(int_value=number)))
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_traces_are_received_and_shown(sandbox, encoding):
+    body = gzip.compress(export()) if encoding == "gzip" else export()
+    headers = {"content-type": "application/x-protobuf", "content-encoding": encoding}
+    assert (await sandbox.http.post("/v1/traces", content=body, headers=headers)).status_code == 200
+    [line] = (await sandbox.http.get("/api/traces")).json()
+    assert (line["name"], line["spans"], line["services"], line["ms"]) == (
+        "span 1", 2, ["ingress"], 4.0,
+    )  # fmt: skip
+    trace = (await sandbox.http.get(f"/api/traces/{'07' * 16}")).json()
+    assert [s["parent_span_id"] for s in trace["spans"]] == [None, "01" * 8]
+    assert trace["spans"][1]["attributes"] == {"n": 2}
+    assert trace["spans"][0]["kind"] == "server"
+
+
+async def test_what_is_no_trace_is_refused(sandbox):
+    response = await sandbox.http.post("/v1/traces", content=b"\xff\xff\xff")
+    assert response.status_code == 400
