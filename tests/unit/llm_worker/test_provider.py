@@ -1,0 +1,152 @@
+import asyncio
+import json
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from llm_worker.prompt import Prompt
+from llm_worker.provider import ChatCompletions
+from llm_worker.settings import LlmSettings
+from posta.errors import NotNow, Permanent, Transient
+
+PROMPT = Prompt(system="Be brief.", user="<question>\nWhy?\n</question>")
+GOOD = {
+    "id": "chatcmpl-1",
+    "model": "served",
+    "choices": [{"message": {"content": "Because."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 10, "completion_tokens": 3},
+}
+
+
+async def ask(handle, *, timeout_s=5.0, model="m", **fields):
+    settings = LlmSettings(base_url="https://llm.example/v1/", api_key="sk-test", model=model, **fields)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        return await ChatCompletions(client, settings, clock=lambda: 0.0).complete(
+            PROMPT, timeout_s=timeout_s
+        )
+
+
+def answers(status=200, content=None, **more):
+    return lambda _request: httpx.Response(
+        status, json=GOOD if content is None else None, content=content, **more
+    )
+
+
+def count(outcome):
+    labels = {"upstream": "llm", "outcome": outcome}
+    return REGISTRY.get_sample_value("posta_upstream_requests_total", labels) or 0.0
+
+
+def tokens(model, kind):
+    return REGISTRY.get_sample_value("posta_llm_tokens_total", {"model": model, "kind": kind}) or 0.0
+
+
+async def test_the_request_is_what_the_api_wants():
+    seen = []
+
+    def handle(request):
+        seen.append(request)
+        return httpx.Response(200, json=GOOD)
+
+    found = await ask(handle, max_tokens=77)
+    assert found.text == "Because."
+    (request,) = seen
+    assert str(request.url) == "https://llm.example/v1/chat/completions"
+    assert request.headers["authorization"] == "Bearer sk-test"
+    assert json.loads(request.content) == {
+        "model": "m",
+        "messages": PROMPT.messages,
+        "max_completion_tokens": 77,
+    }
+
+
+async def test_without_a_key_none_is_sent():
+    seen = []
+
+    def handle(request):
+        seen.append(request.headers)
+        return httpx.Response(200, json=GOOD)
+
+    settings = LlmSettings(base_url="http://llm.example")
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        await ChatCompletions(client, settings).complete(PROMPT, timeout_s=5)
+    assert "authorization" not in seen[0]
+
+
+@pytest.mark.parametrize(
+    ("handle", "outcome", "failure"),
+    [
+        pytest.param(answers(400, b"{}"), "refused", Permanent, id="400"),
+        pytest.param(answers(401, b"{}"), "unauthorized", Permanent, id="401"),
+        pytest.param(answers(413, b"{}"), "too_large", Permanent, id="413"),
+        pytest.param(answers(429, b"{}", headers={"retry-after": "3"}), "throttled", NotNow, id="429"),
+        pytest.param(
+            answers(429, b'{"error":{"code":"insufficient_quota"}}'),
+            "quota_exhausted",
+            Permanent,
+            id="no credit",
+        ),
+        pytest.param(
+            answers(302, b"", headers={"location": "https://elsewhere/"}), "redirected", Permanent, id="302"
+        ),
+        pytest.param(answers(500, b"oops"), "server_error", Transient, id="500"),
+        pytest.param(
+            answers(200, b"<html>", headers={"content-type": "text/html"}), "not_json", Transient, id="HTML"
+        ),
+        pytest.param(answers(200, b'{"choices":[{'), "truncated", Transient, id="truncated"),
+        pytest.param(answers(200, b'{"choices":[]}'), "no_choices", Transient, id="empty choices"),
+        pytest.param(answers(200, b"x" * 3_000_000), "not_json", Transient, id="endless"),
+    ],
+)
+async def test_an_answer_is_counted_by_its_name_and_raised_as_its_class(handle, outcome, failure):
+    before = count(outcome)
+    with pytest.raises(failure) as caught:
+        await ask(handle)
+    assert type(caught.value) is failure
+    assert count(outcome) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        pytest.param(httpx.ConnectError("https://user:secret@llm.example"), "connection", id="refused"),
+        pytest.param(httpx.ReadError("reset"), "connection", id="reset"),
+        pytest.param(httpx.RemoteProtocolError("closed"), "connection", id="closed without an answer"),
+        pytest.param(httpx.ConnectTimeout("slow"), "timeout", id="connect timeout"),
+        pytest.param(httpx.ReadTimeout("slow"), "timeout", id="read timeout"),
+        pytest.param(httpx.PoolTimeout("slow"), "timeout", id="pool timeout"),
+        pytest.param(httpx.DecodingError("gzip"), "truncated", id="broken compression"),
+    ],
+)
+async def test_a_broken_connection_is_transient_and_its_text_is_kept_out(error, outcome):
+    def handle(_request):
+        raise error
+
+    before = count(outcome)
+    with pytest.raises(Transient) as caught:
+        await ask(handle)
+    assert count(outcome) == before + 1
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_call_never_takes_longer_than_it_may():
+    async def handle(_request):
+        await asyncio.sleep(60)
+        return httpx.Response(200)
+
+    with pytest.raises(Transient, match="did not answer in 0.05 s"):
+        await ask(handle, timeout_s=0.05)
+
+
+async def test_tokens_are_counted_as_the_provider_counts_them():
+    await ask(answers(), model="counted")
+    assert (tokens("counted", "input"), tokens("counted", "output")) == (10, 3)
+
+
+async def test_tokens_nobody_counted_are_estimated_under_their_own_name():
+    silent = {name: value for name, value in GOOD.items() if name != "usage"}
+    await ask(lambda _request: httpx.Response(200, json=silent), model="silent")
+    assert tokens("silent", "input") == 0
+    assert tokens("silent", "input_estimated") == 9
+    assert tokens("silent", "output_estimated") == 2
