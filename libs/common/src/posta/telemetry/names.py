@@ -90,6 +90,9 @@ ACK_SECONDS = Histogram(
 )
 SPOOL_DEPTH = Gauge("posta_spool_messages", "Events in the local spool, not yet in Kafka.")
 SPOOL_OLDEST = Gauge("posta_spool_oldest_seconds", "Age of the oldest event in the spool.")
+SPOOL_REFUSED = Gauge("posta_spool_refused_messages", "Events in the spool that Kafka will never take.")
+SPOOL_WRITE_SECONDS = Histogram("posta_spool_write_seconds", "Time until an event was on the spool's disk.")
+SPOOL_DAMAGED = Counter("posta_spool_damaged_total", "Damaged spool files set aside.")
 
 # --- upstreams: the LLM, Discord, SMTP, IMAP -----------------------------------------------------
 UPSTREAM_REQUESTS = Counter(
@@ -105,9 +108,21 @@ LLM_TOKENS = Counter("posta_llm_tokens_total", "Tokens the provider counted.", [
 DELIVERIES = Counter(
     "posta_deliveries_total", "Deliveries ended, by medium and outcome.", ["medium", "outcome"]
 )
+UNKNOWN_OUTCOMES = Counter(
+    "posta_delivery_unknown_outcomes_total",
+    "Deliveries tried again without knowing whether the earlier call got through.",
+    ["medium"],
+)
+DISCORD_RATE_LIMITED = Counter(
+    "posta_discord_rate_limited_total",
+    "429 answers of Discord, by scope: user, shared, global, or blocked without a time.",
+    ["scope"],
+)
 MAIL_TAKEN = Counter(
     "posta_mail_taken_total", "Mails read from a mailbox, by what became of them.", ["outcome"]
 )
+MAIL_PENDING = Gauge("posta_mail_pending_messages", "Mails taken whose events Kafka has not confirmed.")
+MAIL_LAST_POLL = Gauge("posta_mail_last_poll_timestamp_seconds", "When the mailbox was last polled well.")
 
 # --- dlq-admin -----------------------------------------------------------------------------------
 DLQ_OPEN = Gauge("posta_dlq_open_messages", "Dead letters waiting for a decision.", ["group"])
