@@ -1,0 +1,139 @@
+"""Wiring of notifier: the only place where its objects meet."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import httpx
+from pydantic import SecretStr
+
+from notifier.discord import Discord
+from notifier.edits import Edits
+from notifier.handler import Deliveries
+from notifier.ledger import PostgresLedger
+from notifier.mails import Mails
+from notifier.once import Once
+from notifier.pace import RETRY_POLICY
+from notifier.posts import Posts
+from notifier.settings import DiscordSettings, Settings
+from notifier.smtp import Smtp
+from posta import topics
+from posta.destinations import FILE_NAME, load_destinations
+from posta.engine.engine import Engine
+from posta.engine.gate import Gate
+from posta.engine.policy import EnginePolicy
+from posta.errors import Unavailable
+from posta.http.app import create_app
+from posta.http.health import Health
+from posta.http.server import serving
+from posta.kafka.producer import Producer
+from posta.postgres.pool import DEPENDENCY, Database
+from posta.telemetry.logs import get_logger
+from posta.version import service_version
+
+log = get_logger(__name__)
+NAME = "notifier"
+_DRAIN_SHARE = 0.6
+"""Of the grace period; the rest is for committing and leaving the group."""
+_KEEPALIVE_S = 30.0
+_PRUNE_EVERY_S = 3600.0
+_KEPT_S = 60 * 24 * 3600.0
+"""Twice as long as any event can come back: 30 days in the dead-letter topic, and a replay."""
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Deliver until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
+    webhooks = load_destinations(settings.config_dir / FILE_NAME).resolve_webhooks(os.environ)
+    async with (
+        _database(settings) as database,
+        Producer(settings.kafka, client_id=NAME) as producer,
+        _client(settings.discord) as client,
+    ):
+        ledger = PostgresLedger(database)
+        engine = _engine(settings, _deliveries(settings, webhooks, ledger, client), producer, database)
+        health = Health()
+        health.live("engine", engine.live_fault)
+        health.ready("engine", engine.ready_fault)
+        app = create_app(title=NAME, version=service_version(), health=health)
+        async with serving(app, settings.http), _pruning(ledger):
+            log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
+            await engine.run(stop)
+
+
+def _engine(settings: Settings, deliveries: Deliveries, producer: Producer, database: Database) -> Engine:
+    return Engine(
+        topics.NOTIFIER,
+        deliveries.handle,
+        kafka=settings.kafka,
+        producer=producer,
+        policy=EnginePolicy(
+            retry=RETRY_POLICY,
+            concurrency=settings.discord.concurrency,
+            handler_timeout_s=settings.handler_timeout_s,
+            drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
+        ),
+        on_given_up=deliveries.apologise,
+        gates=(Gate(name=DEPENDENCY, probe=database.ping),),
+    )
+
+
+def _deliveries(
+    settings: Settings,
+    webhooks: Mapping[str, SecretStr],
+    ledger: PostgresLedger,
+    client: httpx.AsyncClient,
+) -> Deliveries:
+    once = Once(ledger)
+    discord = Discord(client, timeout_s=settings.discord.timeout_s)
+    smtp = Smtp(settings.mail) if settings.mail.smtp_host else None
+    return Deliveries(
+        edits=Edits(discord, once, api_url=settings.discord.api_url, clock=time.time),
+        posts=Posts(discord, once, webhooks=webhooks),
+        mails=Mails(smtp, once, address=settings.mail.address),
+        clock=time.time,
+    )
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database, application=NAME)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _client(discord: DiscordSettings) -> httpx.AsyncClient:
+    """One connection for each delivery that may run, so that none waits for another's."""
+    return httpx.AsyncClient(
+        timeout=discord.timeout_s,
+        limits=httpx.Limits(
+            max_connections=discord.concurrency,
+            max_keepalive_connections=discord.concurrency,
+            keepalive_expiry=_KEEPALIVE_S,
+        ),
+        # The form Discord requires; without it Cloudflare may refuse every call (40333).
+        headers={"user-agent": f"DiscordBot ({discord.user_agent_url}, {service_version()})"},
+    )
+
+
+@asynccontextmanager
+async def _pruning(ledger: PostgresLedger) -> AsyncIterator[None]:
+    """Keep the ledger small while the block runs."""
+    task = asyncio.create_task(_prune(ledger), name="prune ledger")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _prune(ledger: PostgresLedger) -> None:
+    while True:
+        await asyncio.sleep(_PRUNE_EVERY_S)
+        try:
+            await ledger.prune(older_than_s=_KEPT_S)
+        except Unavailable as exc:
+            log.warning("ledger_not_pruned", error=str(exc))

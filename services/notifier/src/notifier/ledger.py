@@ -1,0 +1,122 @@
+"""The delivery ledger: what was begun, and what of that is known to have been delivered.
+
+    (none) ──begin──▶ sending ──sent────▶ sent       every later begin: skip
+                         │  ▲
+                  refused│  │begin
+                         ▼  │
+                        failed                       nothing was delivered: a fresh start
+
+``sending`` found by ``begin`` means that a call was under way when its process ended or its answer
+was lost: whether it was carried out is not known.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+from posta.postgres.pool import Connection, Database
+
+Medium = Literal["discord", "webhook", "email"]
+
+
+class Begun(Enum):
+    """What ``begin`` found."""
+
+    FRESH = "fresh"
+    """Nothing of it was delivered before."""
+    UNKNOWN = "unknown"
+    """An earlier call may have delivered it."""
+    SENT = "sent"
+    """It was delivered: nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One thing to deliver."""
+
+    event_id: str
+    medium: Medium
+    message_id: str | None = None
+    """A mail's Message-ID, known before it is sent; Discord tells its own only afterwards."""
+    body_sha256: str
+    """Of what is sent, so that an operator can compare."""
+
+
+class Ledger(Protocol):
+    """What is kept about deliveries. Every method raises ``Unavailable`` when it cannot be kept."""
+
+    async def begin(self, delivery: Delivery) -> Begun:
+        """Note that the call is about to be made, unless it was ``SENT``, and say what was known."""
+        ...
+
+    async def sent(self, event_id: str, *, message_id: str | None) -> None:
+        """Note that it was delivered; ``message_id`` None keeps the one that is known."""
+        ...
+
+    async def refused(self, event_id: str) -> None:
+        """Note that nothing was delivered; no effect on one that was."""
+        ...
+
+
+_BEGIN_NEW = """
+    INSERT INTO delivery (event_id, medium, state, message_id, body_sha256)
+    VALUES ($1, $2, 'sending', $3, $4)
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING event_id
+"""
+_KNOWN_STATE = "SELECT state FROM delivery WHERE event_id = $1 FOR UPDATE"
+_BEGIN_AGAIN = """
+    UPDATE delivery
+    SET state = 'sending', attempts = attempts + 1, message_id = coalesce(message_id, $2),
+        body_sha256 = $3, updated_at = now()
+    WHERE event_id = $1
+"""
+_SENT = """
+    UPDATE delivery
+    SET state = 'sent', message_id = coalesce($2, message_id), updated_at = now()
+    WHERE event_id = $1
+"""
+_REFUSED = """
+    UPDATE delivery SET state = 'failed', updated_at = now()
+    WHERE event_id = $1 AND state = 'sending'
+"""
+_PRUNE = """
+    DELETE FROM delivery WHERE updated_at < now() - make_interval(secs => $1)
+"""
+
+
+class PostgresLedger:
+    """The ledger in the table ``delivery``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, delivery: Delivery) -> Begun:
+        """See ``Ledger``."""
+        async with self._database.transaction() as connection:
+            is_new = await connection.fetchval(
+                _BEGIN_NEW, delivery.event_id, delivery.medium, delivery.message_id, delivery.body_sha256
+            )
+            return Begun.FRESH if is_new else await self._begin_again(connection, delivery)
+
+    async def _begin_again(self, connection: Connection, delivery: Delivery) -> Begun:
+        state = await connection.fetchval(_KNOWN_STATE, delivery.event_id)
+        if state == "sent":
+            return Begun.SENT
+        await connection.execute(_BEGIN_AGAIN, delivery.event_id, delivery.message_id, delivery.body_sha256)
+        return Begun.UNKNOWN if state == "sending" else Begun.FRESH
+
+    async def sent(self, event_id: str, *, message_id: str | None) -> None:
+        """See ``Ledger``."""
+        async with self._database.connection() as connection:
+            await connection.execute(_SENT, event_id, message_id)
+
+    async def refused(self, event_id: str) -> None:
+        """See ``Ledger``."""
+        async with self._database.connection() as connection:
+            await connection.execute(_REFUSED, event_id)
+
+    async def prune(self, *, older_than_s: float) -> None:
+        """Forget deliveries untouched for so long; Kafka must have forgotten their events before."""
+        async with self._database.connection() as connection:
+            await connection.execute(_PRUNE, older_than_s)
