@@ -1,0 +1,54 @@
+"""What ingress needs from its environment."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+
+from ingress.signature import parse_public_keys
+from posta.settings import Group, ServiceSettings
+
+
+class DiscordSettings(Group):
+    """The Discord application whose interactions are accepted."""
+
+    public_keys: str
+    """Comma-separated Ed25519 public keys, 64 hex digits each; more than one while a key changes."""
+    application_id: str | None = None
+    """Unused here: every signed interaction names its application."""
+    api_url: str = "https://discord.com/api/v10"
+    """Unused here: ingress answers Discord's requests and makes none."""
+
+    @field_validator("public_keys")
+    @classmethod
+    def _are_keys(cls, text: str) -> str:
+        parse_public_keys(text)
+        return text
+
+
+class IngressSettings(Group):
+    """How requests are taken and kept safe."""
+
+    max_body_bytes: int = Field(default=256 * 1024, ge=1024, le=512 * 1024)
+    """Larger request bodies get 413; a record must stay below what Kafka takes (1 MiB)."""
+    publish_budget_s: float = Field(default=0.8, gt=0, le=2)
+    """How long a request waits for Kafka before its event goes to the spool."""
+    spool_budget_s: float = Field(default=1.2, gt=0, le=5)
+    """How long a request waits for the spool before it is told to try again."""
+    spool_max_events: int = Field(default=100_000, ge=1)
+    """The spool takes no more events than this."""
+    spool_max_bytes: int = Field(default=256 * 1024 * 1024, ge=64 * 1024)
+    """The spool takes no more keys, values and headers than this, in bytes."""
+
+
+class Settings(ServiceSettings):
+    """All of ingress's settings."""
+
+    discord: DiscordSettings
+    ingress: IngressSettings = IngressSettings()
+    api_keys: SecretStr = SecretStr("")
+    """Who may publish events: ``name:scope+scope:sha256``, comma-separated."""
+
+    @property
+    def spool_file(self) -> Path:
+        """Where the spool is kept."""
+        return self.state_dir / "ingress" / "spool.sqlite3"
