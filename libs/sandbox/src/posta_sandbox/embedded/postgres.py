@@ -68,10 +68,17 @@ class EmbeddedPostgres(EmbeddedServer):
         """
         if sig in (signal.SIGSTOP, signal.SIGCONT) and self.pid is not None:
             for process in psutil.Process(self.pid).children(recursive=True):
-                process.send_signal(sig)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(sig)
         super().signal(sig)
 
-    async def _prepare(self) -> None:
+    async def stop(self, timeout_s: float = 10) -> None:
+        """End the server; one that a test has frozen is thawed first, or its parts would stay."""
+        self.signal(signal.SIGCONT)
+        await super().stop(timeout_s)
+
+    async def _prepare(self, attempt: int) -> None:
+        del attempt
         self._account = unprivileged_account(reach=(self._owned, self._bin))
         self._owned.mkdir(mode=0o700, exist_ok=True)
         give_to(self._account, self._owned)
@@ -81,6 +88,7 @@ class EmbeddedPostgres(EmbeddedServer):
         if not self._data.exists():
             await self._initdb(password)
         self._check_version()
+        self._forget_stranger()
 
     def _password(self) -> str:
         path = self.home / "password"
@@ -108,13 +116,18 @@ class EmbeddedPostgres(EmbeddedServer):
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         arguments = (
             f"--pgdata={folder}", f"--username={USER}", f"--pwfile={secret}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
+            # PostgreSQL's own C.UTF-8: the same on machines whose C library has none.
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8", "--no-instructions",
         )  # fmt: skip
         child = Child(self._run("initdb", *arguments))
         child.start()
         try:
             async with asyncio.timeout(_INITDB_TIMEOUT_S):
                 code = await child.wait()
+        except TimeoutError:
+            code = None
         finally:
             child.kill()
         if code != 0:
@@ -130,6 +143,21 @@ class EmbeddedPostgres(EmbeddedServer):
                 f"{self._data} holds data of PostgreSQL version {found}, the server is "
                 f"{MAJOR}: move that folder away, or install what made it"
             )
+
+    def _forget_stranger(self) -> None:
+        """Remove a pid file whose pid was given to another program after an unclean end.
+
+        PostgreSQL itself sees through all other stale pid files, and knows best when a real one
+        protects the data, so those are left to it.
+        """
+        pid_file = self._data / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text(encoding="utf-8").split()[0])
+            name = psutil.Process(pid).name()
+        except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+            return
+        if name != "postgres":
+            pid_file.unlink(missing_ok=True)
 
     def _command(self) -> Command:
         settings = {**_SETTINGS, "port": str(self._port)}

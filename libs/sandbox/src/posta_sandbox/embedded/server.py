@@ -10,6 +10,7 @@ Nothing is tied to an event loop: a server started in one may be stopped in anot
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -18,13 +19,14 @@ from typing import Self
 
 from posta_sandbox.embedded.child import Child, Command, log_tail
 from posta_sandbox.embedded.claim import Claim
-from posta_sandbox.embedded.errors import StartFailed, home_errors
+from posta_sandbox.embedded.errors import HomeUnusable, StartFailed, home_errors
 from posta_sandbox.embedded.ports import PortBook
 
 ATTEMPTS = 3
 _READY_POLL_S = 0.03
 _MAX_LOG_BYTES = 10_000_000
 _ABORT_WAIT_S = 2.0
+_MIN_FREE_BYTES = 64 * 2**20
 
 
 class EmbeddedServer(ABC):
@@ -56,11 +58,12 @@ class EmbeddedServer(ABC):
             self._open_home()
             await self._claim.take()
             for attempt in range(1, ATTEMPTS + 1):
-                await self._prepare()
+                await self._prepare(attempt)
                 if await self._attempt():
                     return
                 if attempt < ATTEMPTS:
                     await asyncio.sleep(0.3 * attempt)
+            self._require_space()
         raise StartFailed(
             f"{self.name} did not start in {ATTEMPTS} attempts; the end of {self.log}:\n{log_tail(self.log)}"
         )
@@ -95,8 +98,8 @@ class EmbeddedServer(ABC):
         await self.stop()
 
     @abstractmethod
-    async def _prepare(self) -> None:
-        """Choose ports and write what the server needs below `home`."""
+    async def _prepare(self, attempt: int) -> None:
+        """Choose ports and write what the server needs below `home`, before each attempt."""
 
     @abstractmethod
     def _command(self) -> Command:
@@ -108,8 +111,18 @@ class EmbeddedServer(ABC):
 
     def _open_home(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
+        self._require_space()
         if self.log.exists() and self.log.stat().st_size > _MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
+
+    def _require_space(self) -> None:
+        """Servers on a full disk fail in a dozen ways, so look first; raises HomeUnusable."""
+        free = shutil.disk_usage(self.home).free
+        if free < _MIN_FREE_BYTES:
+            raise HomeUnusable(
+                f"the disk of the state folder {self.home} is full ({free // 2**20} MiB left, "
+                f"{_MIN_FREE_BYTES // 2**20} MiB needed): free some space"
+            )
 
     async def _attempt(self) -> bool:
         child = Child(self._command())
