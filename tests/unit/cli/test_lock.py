@@ -1,4 +1,5 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,21 @@ def test_what_a_killed_supervisor_left_is_noticed_and_cleaned(home: Home) -> Non
     with pytest.raises(NotRunningError, match="was killed before"):
         contact.ask(home, "status")
     assert not home.address_file.exists()
+
+
+def test_somebody_who_only_looks_does_not_keep_a_system_from_starting(home: Home) -> None:
+    with lock.held(home):
+        pass
+    started = threading.Event()
+
+    def start() -> None:
+        with lock.held(home):
+            started.set()
+
+    with lock.looked_at(home) as pid:
+        starter = threading.Thread(target=start)
+        starter.start()
+        assert pid is None
+        assert not started.wait(0.05)
+    starter.join(timeout=2)
+    assert started.is_set()

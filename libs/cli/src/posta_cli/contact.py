@@ -38,11 +38,11 @@ def ask(home: Home, command: str, *, timeout_s: float = 10.0, **fields: str) -> 
 
 def running_pid(home: Home) -> int:
     """Return the pid of the home's supervisor, or raise NotRunningError after clearing leftovers."""
-    pid = lock.holder(home)
-    if pid is not None:
-        return pid
-    stale = home.address_file.exists()
-    home.address_file.unlink(missing_ok=True)
+    with lock.looked_at(home) as pid:
+        if pid is not None:
+            return pid
+        stale = home.address_file.exists()
+        home.address_file.unlink(missing_ok=True)
     note = " It was killed before; what it left behind is cleaned up." if stale else ""
     raise NotRunningError(
         f"No Posta system runs in {home.root}.{note}",

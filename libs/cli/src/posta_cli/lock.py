@@ -2,11 +2,17 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from posta_cli.errors import AlreadyRunningError
 from posta_cli.home import Home, unusable
+
+_PATIENCE_S = 0.5
+"""Somebody who only looks holds the lock too, for less than a millisecond: it is worth a wait."""
+
+_PAUSE_S = 0.01
 
 
 @contextmanager
@@ -14,12 +20,7 @@ def held(home: Home) -> Iterator[None]:
     """Hold the home's lock; raises AlreadyRunningError naming the process that has it."""
     descriptor = _open(home)
     try:
-        if not _try_lock(descriptor):
-            raise AlreadyRunningError(
-                f"A Posta system already runs in {home.root} (pid {_holder(descriptor)}).",
-                "See `posta status`, end it with `posta down`, or set POSTA_HOME to run a second"
-                " one beside it.",
-            )
+        _lock_patiently(descriptor, home)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -27,15 +28,23 @@ def held(home: Home) -> Iterator[None]:
         os.close(descriptor)
 
 
-def holder(home: Home) -> int | None:
-    """Return the pid of the running supervisor, or None when there is none."""
+@contextmanager
+def looked_at(home: Home) -> Iterator[int | None]:
+    """Give the pid of the running supervisor, or None; then nobody can start one until it is left."""
     if not home.lock_file.exists():
-        return None
+        yield None
+        return
     descriptor = _open(home)
     try:
-        return None if _try_lock(descriptor) else _holder(descriptor)
+        yield None if _try_lock(descriptor) else _holder(descriptor)
     finally:
         os.close(descriptor)
+
+
+def holder(home: Home) -> int | None:
+    """Return the pid of the running supervisor, or None when there is none."""
+    with looked_at(home) as pid:
+        return pid
 
 
 def _open(home: Home) -> int:
@@ -43,6 +52,18 @@ def _open(home: Home) -> int:
         return os.open(home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
         raise unusable(home, exc) from exc
+
+
+def _lock_patiently(descriptor: int, home: Home) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not _try_lock(descriptor):
+        if time.monotonic() > deadline:
+            raise AlreadyRunningError(
+                f"A Posta system already runs in {home.root} (pid {_holder(descriptor)}).",
+                "See `posta status`, end it with `posta down`, or set POSTA_HOME to run a second"
+                " one beside it.",
+            )
+        time.sleep(_PAUSE_S)
 
 
 def _try_lock(descriptor: int) -> bool:
