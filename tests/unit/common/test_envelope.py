@@ -42,7 +42,8 @@ TIMES = st.datetimes(timezones=st.just(UTC))
 
 def an_event(**changes):
     fields = {
-        "id": "discord:1", "source": "/ingress", "key": "k", "time": datetime(2026, 1, 2, 3, 4, 5, 678901, UTC),
+        "id": "discord:1", "source": "/ingress", "key": "k",
+        "time": datetime(2026, 1, 2, 3, 4, 5, 678901, UTC),
         "data": DiscordInteraction(
             interaction_id="1", application_id="2", token="s3cret-token", kind=2, command="ask", text="?",
             person=Person(id="3"),

@@ -1,0 +1,104 @@
+"""The database adapter and the migrations on a real PostgreSQL."""
+
+import asyncio
+import signal
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from posta.errors import ConfigurationError, Unavailable
+from posta.postgres.migrations import declared, migrate, status
+from posta.postgres.pool import Database
+from posta.settings import DatabaseSettings
+
+pytestmark = pytest.mark.integration
+
+
+def pool(url, **changes):
+    return Database(DatabaseSettings(url=SecretStr(url), **changes), application="test")
+
+
+async def test_migrations_run_once_in_order_and_are_reported(database_url):
+    names = [migration.name for migration in declared()]
+    assert names == sorted(names)
+    assert (await status(database_url)).pending == tuple(names)
+    assert await migrate(database_url) == names
+    assert await migrate(database_url) == []
+    assert (await status(database_url)).applied == tuple(names)
+
+
+async def test_many_processes_migrating_at_once_do_it_once(database_url):
+    done = await asyncio.gather(*(migrate(database_url) for _ in range(5)))
+    assert sorted(name for names in done for name in names) == [m.name for m in declared()]
+
+
+async def test_a_migration_changed_after_it_was_applied_is_refused(database_url):
+    await migrate(database_url)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE schema_migration SET sha256 = 'other' WHERE name LIKE '0001%'")
+    await connection.close()
+    with pytest.raises(ConfigurationError, match="0001_spine was changed after it was applied"):
+        await migrate(database_url)
+
+
+async def test_what_the_database_says_of_a_statement_passes_through(database_url):
+    database = pool(database_url)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with database.connection() as connection:
+            await connection.fetch("SELECT * FROM nothing_here")
+    await database.ping()
+    await database.close()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(database_url):
+    database = pool(database_url)
+    async with database.connection() as connection:
+        await connection.execute("CREATE TABLE t (n int)")
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO t VALUES (1)")
+            raise ZeroDivisionError
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM t") == 0
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL], ids=["fast", "immediate", "kill"]
+)
+async def test_a_database_that_goes_away_is_unavailable_and_comes_back_by_itself(own_postgres, how):
+    server = own_postgres()
+    await server.start()
+    database = pool(server.url, command_timeout_s=2)
+    await database.ping()
+    server.signal(how)
+    await server.wait()
+    with pytest.raises(Unavailable, match="postgres is unavailable"):
+        await database.ping()
+    await server.start()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await database.ping()
+                break
+            except Unavailable:
+                await asyncio.sleep(0.1)
+    await database.close()
+
+
+async def test_an_exhausted_pool_is_unavailable_in_time(database_url):
+    database = pool(database_url, pool_max=1, command_timeout_s=0.3)
+    async with database.connection():
+        with pytest.raises(Unavailable):
+            await database.ping()
+    await database.ping()
+    await database.close()
+
+
+async def test_a_statement_over_its_time_is_unavailable(database_url):
+    database = pool(database_url, command_timeout_s=0.3)
+    with pytest.raises(Unavailable):
+        async with database.connection() as connection:
+            await connection.execute("SELECT pg_sleep(5)")
+    await database.close()
