@@ -34,7 +34,7 @@ def test_a_duration_is_read_in_seconds(text, seconds):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "nan", "inf", "-1", "-1s", "+1", "1e5", "1e999", "s", "1 s", "1h 2m", "1d", "1sx", "x1s", 
+    ["", " ", "nan", "inf", "-1", "-1s", "+1", "1e5", "1e999", "s", "1 s", "1h 2m", "1d", "1sx", "x1s",
      "1.2.3s", "٣s", "²", "Fri, 02 Jan 2026 03:04:05 GMT", "9" * 400, "1h" * 400],
 )  # fmt: skip
 def test_what_is_no_duration_is_not_guessed(text):
