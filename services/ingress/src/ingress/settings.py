@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from ingress.signature import parse_public_keys
 from posta.settings import Group, ServiceSettings
@@ -10,6 +10,9 @@ from posta.settings import Group, ServiceSettings
 
 class DiscordSettings(Group):
     """The Discord application whose interactions are accepted."""
+
+    # Notifier reads other variables of this group; one environment may serve both.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     public_keys: str
     """Comma-separated Ed25519 public keys, 64 hex digits each; more than one while a key changes."""
