@@ -73,6 +73,7 @@ class StandInSystem:
             "PYTHONPATH": str(self._modules),
             "STAND_IN_ORDERS": str(self.orders),
             "POSTA_SHUTDOWN__GRACE_S": "1",
+            "POSTA_MAIL__IMAP_HOST": "127.0.0.1",
             **env,
         }
         self.supervisor: subprocess.Popen[str] | None = None

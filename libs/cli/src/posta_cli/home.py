@@ -69,9 +69,10 @@ class Home:
         """Return the log file of one process."""
         return self.logs / f"{process}.log"
 
-    def state_of(self, service: str) -> Path:
-        """Return the folder in which one service may keep files."""
-        return self.root / "services" / service
+    @property
+    def services(self) -> Path:
+        """Where each service makes a folder of its own for files it keeps."""
+        return self.root / "services"
 
 
 def locate(env: Mapping[str, str]) -> Home:
@@ -85,7 +86,7 @@ def prepare(home: Home, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
     try:
         home.root.mkdir(parents=True, exist_ok=True)
         home.root.chmod(0o700)
-        for folder in (home.logs, home.run, home.root / "services"):
+        for folder in (home.logs, home.run, home.services):
             folder.mkdir(exist_ok=True)
         free_bytes = shutil.disk_usage(home.root).free
     except OSError as exc:

@@ -85,7 +85,7 @@ def test_every_service_is_told_where_to_listen_and_where_kafka_and_the_database_
         assert process.env["POSTA_HTTP__PORT"] == str(PORTS[process.name])
         assert process.env["POSTA_KAFKA__BOOTSTRAP_SERVERS"] == "127.0.0.1:9092"
         assert process.env["POSTA_DATABASE__URL"] == surroundings.database_url
-        assert process.env["POSTA_STATE_DIR"] == f"/home/posta/services/{process.name}"
+        assert process.env["POSTA_STATE_DIR"] == "/home/posta/services"
         assert process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] == plan.sandbox_url(surroundings)
 
 
@@ -113,8 +113,8 @@ def test_a_variable_the_person_set_is_never_overwritten(variable: str, service: 
     ("given", "service", "prefix"),
     [
         ({"POSTA_LLM__BASE_URL": "https://llm.example"}, "llm-worker", "POSTA_LLM__"),
-        ({"POSTA_MAIL__SMTP_HOST": "smtp.example"}, "email-poller", "POSTA_MAIL__"),
-        ({"POSTA_MAIL__IMAP_HOST": "imap.example"}, "notifier", "POSTA_MAIL__"),
+        ({"POSTA_MAIL__IMAP_HOST": "imap.example"}, "email-poller", "POSTA_MAIL__"),
+        ({"POSTA_MAIL__SMTP_HOST": "smtp.example"}, "notifier", "POSTA_MAIL__"),
         ({"POSTA_DISCORD__PUBLIC_KEYS": "cd" * 32}, "ingress", "POSTA_DISCORD__"),
         ({"POSTA_DISCORD__PUBLIC_KEYS": "cd" * 32}, "notifier", "POSTA_DISCORD__"),
     ],
@@ -166,6 +166,12 @@ def test_the_sandbox_proxies_the_mail_server_that_the_services_never_talk_to() -
 @pytest.mark.parametrize(("given", "at_least_s"), [({}, 10), ({"POSTA_SHUTDOWN__GRACE_S": "42"}, 42)])
 def test_a_service_is_killed_only_after_its_own_grace(given: dict[str, str], at_least_s: float) -> None:
     assert all(process.grace_s > at_least_s for process in plan.services(around(given)))
+
+
+def test_without_any_mailbox_no_poller_is_started() -> None:
+    assert "email-poller" not in {process.name for process in plan.services(around(sandbox=False))}
+    own = around({"POSTA_MAIL__IMAP_HOST": "imap.example"}, sandbox=False)
+    assert "email-poller" in {process.name for process in plan.services(own)}
 
 
 def test_the_sandbox_alone_has_no_services() -> None:

@@ -46,9 +46,12 @@ def logs(
 def _files(home: Home, name: str | None) -> dict[str, Path]:
     """Return the log files asked for; raises CommandError when there is none."""
     services = {path.stem: path for path in sorted(home.logs.glob("*.log"))}
-    known = services | {
-        server: home.root / path for server, path in _SERVERS.items() if (home.root / path).exists()
-    }
+    supervisor = {"supervisor": services.pop("supervisor")} if "supervisor" in services else {}
+    known = (
+        services
+        | supervisor
+        | {server: home.root / path for server, path in _SERVERS.items() if (home.root / path).exists()}
+    )
     wanted = services if name is None else {name: known[name]} if name in known else {}
     if not wanted:
         raise CommandError(

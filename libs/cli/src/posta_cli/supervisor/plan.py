@@ -146,7 +146,15 @@ def services(around: Surroundings) -> tuple[ProcessPlan, ...]:
             grace_s=grace_s + _GRACE_MARGIN_S,
         )
         for service in SERVICES
+        if service.name not in left_out(around.given, around.parts)
     )
+
+
+def left_out(given: Mapping[str, str], parts: Parts) -> dict[str, str]:
+    """Return each service that has nothing to do in this run, and why."""
+    if parts.services and not parts.mail and not has(given, "POSTA_MAIL__IMAP_HOST"):
+        return {"email-poller": "no mailbox (POSTA_MAIL__IMAP_HOST is not set)"}
+    return {}
 
 
 def sandbox(around: Surroundings) -> ProcessPlan:
@@ -192,7 +200,7 @@ def sandbox_url(around: Surroundings) -> str:
 
 def llm_url(around: Surroundings) -> str:
     """Return the look-alike LLM's base: requests go to `{base}/chat/completions`."""
-    return f"{sandbox_url(around)}/v1"
+    return f"{sandbox_url(around)}/llm/v1"
 
 
 def uses_generated_keys(around: Surroundings) -> bool:
@@ -214,7 +222,7 @@ def _for_every_service(around: Surroundings, name: str) -> dict[str, str]:
     env = {
         "POSTA_HTTP__HOST": HOST,
         "POSTA_HTTP__PORT": str(around.ports[name]),
-        "POSTA_STATE_DIR": str(around.home.state_of(name)),
+        "POSTA_STATE_DIR": str(around.home.services),
     }
     if around.parts.kafka:
         env[KAFKA_VARIABLE] = around.bootstrap_servers

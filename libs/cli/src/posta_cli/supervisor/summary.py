@@ -29,5 +29,5 @@ def _curl(ingress_url: str, keys: Mapping[str, str]) -> list[str]:
     return [
         f"    curl -sS {ingress_url}/v1/events \\",
         f"      -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\",
-        """      -d '{"destination": "ops", "title": "It works", "text": "Hello from curl"}'""",
+        """      -d '{"type": "greeting.sent", "data": {"title": "It works", "text": "Hello from curl"}}'""",
     ]

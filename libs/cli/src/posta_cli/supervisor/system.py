@@ -70,6 +70,8 @@ class System:
         Raises StartFailedError (or its ConfigurationRefusedError) for the first part that fails;
         the caller then stops what had started.
         """
+        for name, reason in plan.left_out(self.around.given, self.around.parts).items():
+            progress.say(f"  - {name}: not started, {reason}")
         steps: list[Awaitable[None]] = []
         if self.around.parts.services:
             steps += [self._kafka(progress), self._postgres(progress)]
@@ -168,7 +170,6 @@ class System:
     def _launch(self, name: str) -> Running:
         """Start a process with its environment as it is now: the database may have come since."""
         process = plan.process(self.around, name)
-        self.around.home.state_of(name).mkdir(parents=True, exist_ok=True)
         return service_process.launch(
             process.module,
             env={**self.around.given, **process.env},
