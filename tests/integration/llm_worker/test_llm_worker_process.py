@@ -188,7 +188,7 @@ async def test_sigterm_under_load_finishes_what_is_in_flight_and_loses_nothing(a
 
 async def test_a_call_that_outlasts_the_drain_is_handed_back_and_made_again(around):
     around.llm.script = lambda call: Reply(delay_s=60 if call.number == 1 else 0)
-    with around.worker({"POSTA_SHUTDOWN__GRACE_S": "4", "POSTA_LLM__LEASE_S": "300"}) as worker:
+    with around.worker({"POSTA_SHUTDOWN__GRACE_S": "3", "POSTA_LLM__LEASE_S": "300"}) as worker:
         await around.ask(question(1))
         around.until(lambda: len(around.llm.calls) == 1)
         begun = time.monotonic()

@@ -3,12 +3,17 @@ import json
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from prometheus_client import REGISTRY
 
 from llm_worker.prompt import Prompt
 from llm_worker.provider import ChatCompletions
 from llm_worker.settings import LlmSettings
 from posta.errors import NotNow, Permanent, Transient
+from posta.telemetry import tracing
 
 PROMPT = Prompt(system="Be brief.", user="<question>\nWhy?\n</question>")
 GOOD = {
@@ -150,3 +155,58 @@ async def test_tokens_nobody_counted_are_estimated_under_their_own_name():
     assert tokens("silent", "input") == 0
     assert tokens("silent", "input_estimated") == 9
     assert tokens("silent", "output_estimated") == 2
+
+
+@pytest.fixture
+def spans(monkeypatch):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    yield exporter
+    provider.shutdown()
+
+
+async def test_a_span_describes_the_call_and_holds_neither_prompt_nor_key(spans):
+    await ask(answers())
+    (one,) = spans.get_finished_spans()
+    assert one.name == "chat m"
+    assert dict(one.attributes) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "m",
+        "gen_ai.request.max_tokens": 1024,
+        "gen_ai.response.model": "served",
+        "gen_ai.response.id": "chatcmpl-1",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.output_tokens": 3,
+        "http.request.method": "POST",
+        "http.response.status_code": 200,
+        "server.address": "llm.example",
+        "server.port": 443,
+        "posta.outcome": "ok",
+    }
+
+
+async def test_the_span_of_a_failed_call_is_failed_by_name(spans):
+    with pytest.raises(Transient):
+        await ask(answers(503, b""))
+    (one,) = spans.get_finished_spans()
+    assert one.status.status_code is StatusCode.ERROR
+    assert one.attributes["posta.outcome"] == "server_error"
+    assert one.attributes["http.response.status_code"] == 503
+
+
+async def test_a_cancelled_call_is_counted_as_such():
+    async def hang(_request):
+        await asyncio.sleep(60)
+        return httpx.Response(200)
+
+    before = count("cancelled")
+    task = asyncio.create_task(ask(hang))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert count("cancelled") == before + 1

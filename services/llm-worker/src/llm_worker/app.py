@@ -21,8 +21,8 @@ from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.pool import DEPENDENCY, Database
-from posta.service import service_version
 from posta.telemetry.logs import get_logger
+from posta.version import service_version
 
 log = get_logger(__name__)
 NAME = "llm-worker"

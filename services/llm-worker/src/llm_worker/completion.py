@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     """408, 409, 498 or 5xx."""
     TIMEOUT = "timeout"
     """No answer in time; it may be billed all the same."""
+    CANCELLED = "cancelled"
+    """We stopped waiting: the worker drains, or its partition went to another."""
     CONNECTION = "connection"
     """It could not be reached, or the connection broke."""
     NOT_JSON = "not_json"

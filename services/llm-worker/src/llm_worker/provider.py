@@ -19,7 +19,7 @@ from llm_worker.verdict import Response, judge
 from posta.errors import Transient
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
-from posta.telemetry.tracing import fail, span
+from posta.telemetry.tracing import span
 
 log = get_logger(__name__)
 UPSTREAM = "llm"
@@ -47,24 +47,25 @@ class ChatCompletions:
         Raises ``Transient``, ``NotNow`` or ``Permanent`` as ``llm_worker.verdict`` says.
         """
         model = self._settings.model
-        started = time.monotonic()
         with span(f"chat {model}", kind=SpanKind.CLIENT, attributes=self._attributes()) as current:
-            outcome = Outcome.TIMEOUT
-            try:
-                verdict = await self._call(prompt, timeout_s, current)
-                outcome = verdict.outcome if isinstance(verdict, Failed) else Outcome.OK
-            finally:
-                # A cancelled call counts as timed out: nobody waits for it any longer.
-                names.UPSTREAM_REQUESTS.labels(UPSTREAM, outcome.value).inc()
-                names.UPSTREAM_SECONDS.labels(UPSTREAM).observe(time.monotonic() - started)
-                current.set_attribute("posta.outcome", outcome.value)
+            verdict = await self._counted(prompt, timeout_s, current)
             if isinstance(verdict, Failed):
                 _report(verdict)
-                fail(current, verdict.failure)
-        if isinstance(verdict, Failed):
-            raise verdict.failure
-        _describe(current, verdict)
+                raise verdict.failure
+            _describe(current, verdict)
         _count_tokens(verdict, prompt, model)
+        return verdict
+
+    async def _counted(self, prompt: Prompt, timeout_s: float, current: Span) -> Completion | Failed:
+        started = time.monotonic()
+        outcome = Outcome.CANCELLED
+        try:
+            verdict = await self._call(prompt, timeout_s, current)
+            outcome = verdict.outcome if isinstance(verdict, Failed) else Outcome.OK
+        finally:
+            names.UPSTREAM_REQUESTS.labels(UPSTREAM, outcome.value).inc()
+            names.UPSTREAM_SECONDS.labels(UPSTREAM).observe(time.monotonic() - started)
+            current.set_attribute("posta.outcome", outcome.value)
         return verdict
 
     async def _call(self, prompt: Prompt, timeout_s: float, current: Span) -> Completion | Failed:
