@@ -30,9 +30,11 @@ from posta_sandbox.mail.imap import imap_protocol
 from posta_sandbox.mail.proxy import MailProxy, Protocol
 from posta_sandbox.mail.routes import Mail, mail_routes
 from posta_sandbox.mail.smtp import smtp_protocol
+from posta_sandbox.page_routes import page_routes
 from posta_sandbox.problems import Problem, show_invalid_request, show_problem
 from posta_sandbox.rules import DiscordRules, LlmSettings
 from posta_sandbox.settings import SandboxSettings
+from posta_sandbox.timeline import timeline_routes
 from posta_sandbox.traces import Traces, UndecodableTraces
 from posta_sandbox.world import World
 
@@ -66,7 +68,9 @@ def create_app(
     app.include_router(discord_api.discord_routes(world.discord))
     app.include_router(llm_api.llm_routes(world.llm))
     app.include_router(mail_routes(mail))
+    app.include_router(timeline_routes(world))
     app.include_router(api_routes(world))
+    app.include_router(page_routes())
     _add_operations(app, world)
     _add_error_handlers(app)
     _add_middleware(app, settings, world, connections or Connections())

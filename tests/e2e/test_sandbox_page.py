@@ -1,0 +1,223 @@
+"""The sandbox's page in a real browser, with a stub in the place of ingress and the services."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from posta_sandbox import keys
+
+SEED = "22" * 32
+AGENT = {"user-agent": "DiscordBot (https://example.org, 1.0)"}
+CHROMIUM = next(
+    (p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))),
+    None,
+)
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+HOSTILE = (
+    "<img src=x onerror=\"document.title='pwned'\"> **bold** `code` "
+    "[click](javascript:alert(1)) https://example.org/a"
+)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+@dataclass
+class StubPosta:
+    """Acknowledges each interaction, then edits an answer in, as Posta would."""
+
+    answer: dict[str, Any]
+    think_s: float = 0.6
+    sandbox_url: str = ""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        body = json.loads((await receive())["body"])
+        task = asyncio.create_task(self._edit(body))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"type":5}'})
+
+    async def _edit(self, interaction: dict[str, Any]) -> None:
+        await asyncio.sleep(self.think_s)
+        path = f"/api/v10/webhooks/{interaction['application_id']}/{interaction['token']}"
+        async with httpx.AsyncClient(base_url=self.sandbox_url, headers=AGENT) as client:
+            await client.patch(path + "/messages/@original", json=self.answer)
+
+
+@dataclass
+class Stage:
+    """The page, the sandbox behind it, and the stub."""
+
+    page: Page
+    http: httpx.AsyncClient
+    stub: StubPosta
+
+    async def ask(self, question: str) -> Any:
+        await self.page.get_by_test_id("question").fill(question)
+        await self.page.get_by_test_id("send").click()
+        return self.page.get_by_test_id("message").last
+
+
+@asynccontextmanager
+async def serving(stub: StubPosta) -> AsyncIterator[str]:
+    server = uvicorn.Server(
+        uvicorn.Config(stub, host="127.0.0.1", port=0, lifespan="off", log_level="warning")
+    )
+    running = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110  # uvicorn has a flag, not an event
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await running
+
+
+@asynccontextmanager
+async def sandbox_process(ingress_url: str, port: int, log: Path) -> AsyncIterator[str]:
+    env = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("POSTA_")},
+        "POSTA_SANDBOX__PORT": str(port),
+        "POSTA_SANDBOX__INGRESS_URL": ingress_url,
+        "POSTA_SANDBOX__DISCORD_SEED": SEED,
+    }
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "posta_sandbox", env=env, stdout=out, stderr=out
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await ready(url, process)
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0, log.read_text()
+
+
+async def ready(url: str, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(20), httpx.AsyncClient() as client:
+        while process.returncode is None:
+            try:
+                if (await client.get(url + "/health/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+    raise AssertionError("the sandbox ended before it was ready")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def stage(browser: Browser, unused_tcp_port: int, tmp_path: Path) -> AsyncIterator[Stage]:
+    embed = {
+        "title": "Sources",
+        "color": 0x5BD28A,
+        "fields": [{"name": "Page", "value": "12", "inline": True}],
+        "footer": {"text": "Posta"},
+    }
+    stub = StubPosta({"content": HOSTILE, "embeds": [embed], "allowed_mentions": {"parse": []}})
+    log = tmp_path / "sandbox.log"
+    async with serving(stub) as ingress, sandbox_process(ingress, unused_tcp_port, log) as url:
+        stub.sandbox_url = url
+        page = await browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        await page.goto(url)
+        async with httpx.AsyncClient(base_url=url, headers=AGENT) as http:
+            yield Stage(page, http, stub)
+        await page.close()
+        assert wrong == []
+
+
+async def test_a_question_is_seen_thinking_and_then_answered(stage):
+    message = await stage.ask("How do I export my data?")
+    await expect(message).to_have_attribute("data-state", "thinking")
+    await expect(message).to_contain_text("Posta is thinking…")
+    await expect(message).to_have_attribute("data-state", "answered")
+    await expect(message.locator(".embed-title")).to_have_text("Sources")
+    await expect(message.locator("strong").first).to_have_text("bold")
+
+
+async def test_hostile_text_stays_text(stage):
+    message = await stage.ask("<script>document.title='pwned'</script>")
+    await expect(message).to_have_attribute("data-state", "answered")
+    content = message.get_by_test_id("content")
+    await expect(content).to_contain_text("<img src=x onerror=")
+    assert await content.locator("img").count() == 0
+    links = await content.locator("a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert links == ["https://example.org/a"]
+    assert await stage.page.title() == "Posta sandbox"
+
+
+async def test_an_application_that_does_not_answer_is_shown_as_discord_shows_it(stage):
+    await stage.http.put("/api/settings", json={"ingress_url": "http://127.0.0.1:9"})
+    message = await stage.ask("anyone?")
+    await expect(message).to_have_attribute("data-state", "failed")
+    await expect(message).to_contain_text("The application did not respond")
+
+
+async def test_what_a_webhook_posts_appears_in_its_channel(stage):
+    await stage.page.get_by_test_id("channel-ops").click()
+    url = keys.webhook_url("", SEED, "ops")
+    await stage.http.post(url, json={"embeds": [{"title": "Backup done", "color": 1}]})
+    await expect(stage.page.get_by_test_id("message")).to_contain_text("Backup done")
+
+
+async def test_the_raw_http_of_a_message_is_one_click_away_and_masked(stage):
+    message = await stage.ask("raw?")
+    await expect(message).to_have_attribute("data-state", "answered")
+    await message.get_by_test_id("raw-of-message").click()
+    calls = stage.page.get_by_test_id("raw-call")
+    await expect(calls).to_have_count(2)
+    await calls.filter(has_text="PATCH").click()
+    detail = stage.page.get_by_test_id("raw-detail")
+    await expect(detail).to_contain_text("/***/messages/@original")
+    await expect(detail).to_contain_text("x-ratelimit-remaining")
+
+
+async def test_faults_are_set_and_mended_from_the_page(stage):
+    page = stage.page
+    await page.get_by_test_id("tab-faults").click()
+    await page.get_by_test_id("fault-kind-llm").select_option("5xx")
+    await page.get_by_test_id("fault-set-llm").click()
+    await expect(page.get_by_test_id("fault-llm")).to_contain_text("1 left")
+    assert (await stage.http.get("/api/faults/llm")).json()[0]["status"] == 503
+    await page.get_by_test_id("fault-clear-llm").click()
+    await expect(page.get_by_test_id("fault-llm")).to_have_count(0)
+
+
+async def test_the_page_speaks_spanish(stage):
+    await stage.page.get_by_test_id("language").click()
+    await expect(stage.page.get_by_test_id("send")).to_have_text("Enviar")
+    assert await stage.page.locator("html").get_attribute("lang") == "es"
+    message = await stage.ask("¿Cómo?")
+    await expect(message).to_contain_text("Posta está pensando…")
