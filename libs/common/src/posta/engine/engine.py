@@ -122,10 +122,10 @@ class Engine:
             except Abandoned:
                 names.PROCESSED.labels(group, partition.topic, "abandoned").inc()
             except asyncio.CancelledError:
-                if not partition.is_closed:
+                # A handler that cleans up may meet both: the partition's end, then the engine's.
+                if not partition.is_closed or me.uncancel():
                     raise
                 # Only this record was cancelled, with its partition; the worker goes on.
-                me.uncancel()
                 names.PROCESSED.labels(group, partition.topic, "abandoned").inc()
             except Exception:
                 # A defect of the engine itself: the record stays undone and shows as the oldest
