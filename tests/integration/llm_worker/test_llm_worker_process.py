@@ -1,6 +1,7 @@
 """llm-worker as a process on real Kafka and PostgreSQL, with everything around it going wrong."""
 
 import asyncio
+import signal
 import time
 from datetime import UTC, datetime
 
@@ -75,6 +76,45 @@ async def test_a_worker_killed_while_it_waits_costs_at_most_one_call_more_for_ea
     assert {reply.data.question_id for reply in replies} == {event.id for event in asked}
     assert set(around.llm.calls_by_question.values()) == {2}
     assert {row["calls"] for row in (await around.rows()).values()} == {2}
+
+
+async def test_a_second_worker_waits_for_the_lease_of_a_killed_one_and_takes_over(around, tmp_path):
+    around.llm.script = lambda call: Reply(delay_s=60 if call.number == 1 else 0)
+    first = ServiceProcess("llm_worker", {**around.env, "POSTA_LLM__LEASE_S": "9"}, tmp_path / "first.log")
+    try:
+        first.start().wait_ready()
+        await around.ask(*[question(n) for n in range(4)])
+        around.until(lambda: len(around.llm.calls) == 4)
+        first.kill()
+        with around.worker():
+            replies = await around.replies(4, timeout_s=40)
+    finally:
+        first.close()
+    assert len({reply.id for reply in replies}) == 4
+    assert set(around.llm.calls_by_question.values()) == {2}
+
+
+async def test_a_worker_that_was_frozen_and_wakes_changes_nothing(around, tmp_path):
+    around.llm.script = lambda call: Reply(delay_s=3 if call.number == 1 else 0)
+    zombie = ServiceProcess("llm_worker", around.env, tmp_path / "zombie.log")
+    asked = [question(n) for n in range(4)]
+    try:
+        zombie.start().wait_ready()
+        await around.ask(*asked)
+        around.until(lambda: len(around.llm.calls) == 4)
+        zombie.signal(signal.SIGSTOP)
+        with around.worker():
+            replies = await around.replies(4, timeout_s=40)
+            zombie.signal(signal.SIGCONT)
+            await asyncio.sleep(4)
+            rows = await around.rows()
+            await around.ask(question(9))
+            await around.replies(5)
+    finally:
+        zombie.close()
+    assert {reply.data.question_id for reply in replies} == {event.id for event in asked}
+    assert {(row["state"], row["calls"], row["fence"]) for row in rows.values()} == {("answered", 2, 2)}
+    assert all(around.llm.calls_by_question[event.data.text] == 2 for event in asked)
 
 
 async def test_a_storm_of_failures_is_waited_out_in_memory_and_lanes(around):
