@@ -156,6 +156,10 @@ def test_a_detached_system_returns_when_ready_and_is_stopped_from_any_shell(
     assert "posta down" in started.stdout
     status = system.status()
     assert status["ready"]
+    assert status["credentials"]["scripts_key"] in started.stdout
+    logged = (system.home / "logs" / "supervisor.log").read_text()
+    assert "Posta is ready after" in logged
+    assert "posta_" not in logged
     second = system.posta("up", "--no-sandbox")
     assert second.returncode == 1
     assert f"pid {status['pid']}" in second.stderr

@@ -9,8 +9,10 @@ from typing import BinaryIO
 
 import typer
 
+from posta_cli import contact
 from posta_cli import home as state_folder
 from posta_cli.home import Home, unusable
+from posta_cli.supervisor.summary import summary
 
 _POLL_S = 0.1
 
@@ -34,6 +36,8 @@ def run_detached(home: Home, arguments: list[str]) -> None:
             os.close(read_end)
     if not is_ready:
         raise typer.Exit(daemon.wait() or 1)
+    status = contact.ask(home, "status")["status"]
+    print("\n".join(summary(status, stop_with="`posta down`")))
 
 
 def _log_from_here(home: Home) -> BinaryIO:

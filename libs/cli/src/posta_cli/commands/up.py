@@ -53,11 +53,13 @@ def run_foreground(
         around = assemble(home, given, parts, Path.cwd())
 
         def on_ready(status: Mapping[str, Any], took_s: float) -> None:
-            for line in summary(status, took_s=took_s, detached=ready_fd is not None):
-                _say(line)
-            if ready_fd is not None:
-                os.write(ready_fd, READY_MARK)
-                os.close(ready_fd)
+            _say(f"\nPosta is ready after {took_s:.1f} s.\n")
+            if ready_fd is None:
+                _say("\n".join(summary(status, stop_with="Ctrl-C")))
+                return
+            # Who started this daemon shows the summary: the keys in it are not for the log.
+            os.write(ready_fd, READY_MARK)
+            os.close(ready_fd)
 
         asyncio.run(supervise(around, Announcements(write=_say, on_ready=on_ready)))
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def summary(status: Mapping[str, Any], *, took_s: float, detached: bool) -> list[str]:
+def summary(status: Mapping[str, Any], *, stop_with: str) -> list[str]:
     """Return the lines; they hold the generated keys, which are for this machine's sandbox only."""
     services, keys = status["services"], status["credentials"]
-    lines = ["", f"Posta is ready after {took_s:.1f} s.", ""]
+    lines = []
     if status["sandbox"]:
         lines.append(f"  Ask a question   {status['sandbox']['url']}")
         if "mail_address" in status["sandbox"]:
@@ -20,8 +20,7 @@ def summary(status: Mapping[str, Any], *, took_s: float, detached: bool) -> list
         lines.append(f"  Dead letters     {services['dlq-admin']['url']}{key}")
     if "ingress" in services:
         lines += ["  Publish an event", *_curl(services["ingress"]["url"], keys)]
-    stop = "posta down" if detached else "Ctrl-C"
-    return [*lines, "", f"  Stop with {stop}; the data stay in {status['home']}.", ""]
+    return [*lines, "", f"  Stop with {stop_with}; the data stay in {status['home']}.", ""]
 
 
 def _curl(ingress_url: str, keys: Mapping[str, str]) -> list[str]:
