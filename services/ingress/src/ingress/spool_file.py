@@ -138,10 +138,10 @@ class SpoolFile:
         headers = json.dumps([[name, value.decode("latin-1")] for name, value in wire.headers])
         size = len(wire.key or b"") + len(wire.value or b"") + len(headers) + _ROW_BYTES
         held = self.contents
-        if held.waiting + held.refused >= self._policy.max_events:
-            raise SpoolFull(f"the spool holds {self._policy.max_events} events, as many as it may")
-        if held.bytes + size > self._policy.max_bytes:
-            raise SpoolFull(f"the spool holds {held.bytes} bytes of the {self._policy.max_bytes} it may")
+        if (fault := self._over_bounds(size)) is not None:
+            if self._holds(entry.event_id):
+                return
+            raise SpoolFull(fault)
         done = self._connection.execute(
             "INSERT INTO spool (event_id, topic, key, value, headers, bytes, stored_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING",
@@ -203,7 +203,8 @@ class SpoolFile:
         try:
             if self._policy.path.stat().st_size + wal.stat().st_size < _WORTH_SHRINKING_BYTES:
                 return
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # It frees a page a step, and only executescript takes all of its steps.
+            self._connection.executescript("PRAGMA incremental_vacuum")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as exc:
             raise _ours(exc, self._policy.path) from exc
@@ -214,6 +215,18 @@ class SpoolFile:
         """Close the file; a fault in doing so loses nothing that was committed."""
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
+
+    def _over_bounds(self, size: int) -> str | None:
+        held, bounds = self.contents, self._policy
+        if held.waiting + held.refused >= bounds.max_events:
+            return f"the spool holds {bounds.max_events} events, as many as it may"
+        if held.bytes + size > bounds.max_bytes:
+            return f"the spool holds {held.bytes} bytes of the {bounds.max_bytes} it may"
+        return None
+
+    def _holds(self, event_id: str) -> bool:
+        row = self._connection.execute("SELECT 1 FROM spool WHERE event_id = ?", (event_id,))
+        return row.fetchone() is not None
 
     def _count(self) -> Contents:
         waiting, refused, size, oldest = self._connection.execute(
@@ -241,10 +254,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         path.chmod(0o600)
         # A second process must not write here; without shared memory it cannot even read.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _check(connection)
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = FULL")
-        _check(connection)
         connection.execute(_SCHEMA)
         # A write, so that the lock is taken and the log exists before the folder is synced.
         connection.execute("PRAGMA user_version = 1")

@@ -1,0 +1,100 @@
+"""Parts of ingress with a publisher in memory, and the whole of it behind an HTTP client."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from support.discord_caller import DiscordCaller
+from support.fake_publisher import FakePublisher
+
+from ingress.acceptor import Acceptor
+from ingress.app import build_app
+from ingress.commands import load_commands
+from ingress.drain import Drainer
+from ingress.events_route import Events
+from ingress.interactions_route import Interactions
+from ingress.signature import parse_public_keys
+from ingress.spool import Spool
+from ingress.spool_file import Entry, SpoolPolicy
+from ingress.switch import Switch, Way
+from posta.auth import ApiKeys, describe_key, new_key
+from posta.destinations import load_destinations
+from posta.domain.envelope import Wire
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = REPOSITORY / "deploy" / "config"
+FIXTURES = REPOSITORY.parent / "shared" / "fixtures" / "discord"
+MAX_BODY = 4096
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def entry(name: str, *, topic: str = "t", key: str = "k", value: bytes = b"{}") -> Entry:
+    """A record to be spooled whose event id is ``name``."""
+    headers = (("ce_id", name.encode()), ("traceparent", b"00-aa-bb-01"), ("odd", b"\xff\x00"))
+    return Entry(event_id=name, topic=topic, wire=Wire(key=key.encode(), value=value, headers=headers))
+
+
+def policy(folder: Path, *, max_events: int = 1000, max_bytes: int = 1_000_000) -> SpoolPolicy:
+    return SpoolPolicy(path=folder / "s" / "spool.sqlite3", max_events=max_events, max_bytes=max_bytes)
+
+
+class Rig:
+    """All of ingress but Kafka and the socket."""
+
+    def __init__(self, spool: Spool, publisher: FakePublisher) -> None:
+        self.spool = spool
+        self.publisher = publisher
+        self.switch = Switch()
+        self.caller = DiscordCaller()
+        self.drainer = Drainer(publisher, spool, self.switch)
+        self.acceptor = Acceptor(publisher, spool, self.switch, publish_budget_s=0.2, spool_budget_s=1.0)
+        self.api_key = new_key()
+        self.useless_key = new_key()
+        keys = ",".join(
+            [
+                describe_key(self.api_key, name="backup", scopes=frozenset({"events:publish"})),
+                describe_key(self.useless_key, name="reader", scopes=frozenset({"dlq:read"})),
+            ]
+        )
+        interactions = Interactions(
+            self.acceptor,
+            load_commands(CONFIG / "commands.yaml"),
+            keys=parse_public_keys(self.caller.public_key),
+            max_body_bytes=MAX_BODY,
+        )
+        events = Events(
+            self.acceptor,
+            ApiKeys.parse(keys),
+            load_destinations(CONFIG / "destinations.yaml"),
+            max_body_bytes=MAX_BODY,
+            clock=lambda: NOW,
+        )
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(build_app(self.drainer, interactions, events)),
+            base_url="http://ingress",
+        )
+
+    async def interact(self, body: object) -> httpx.Response:
+        return await self.http.post("/discord-interactions", **self.caller.request(body))
+
+    async def publish(self, body: object, **headers: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.api_key}", **headers}
+        return await self.http.post("/v1/events", json=body, headers=headers)
+
+    @contextlib.asynccontextmanager
+    async def draining(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.drainer.run())
+        try:
+            yield
+            assert not task.done(), task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def until_direct(self) -> None:
+        async with asyncio.timeout(5):
+            while self.switch.way is not Way.DIRECT:  # noqa: ASYNC110 - the switch has no event for this
+                await asyncio.sleep(0.01)
