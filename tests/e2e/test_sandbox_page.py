@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -33,7 +34,9 @@ HOSTILE = (
     "<img src=x onerror=\"document.title='pwned'\"> **bold** `code` "
     "[click](javascript:alert(1)) https://example.org/a"
 )
+module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.e2e,
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -112,7 +115,7 @@ async def sandbox_process(ingress_url: str, port: int, log: Path) -> AsyncIterat
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0, log.read_text()
+        assert await asyncio.wait_for(process.wait(), 10) == 0, f"see {log}"
 
 
 async def ready(url: str, process: asyncio.subprocess.Process) -> None:
@@ -127,7 +130,7 @@ async def ready(url: str, process: asyncio.subprocess.Process) -> None:
     raise AssertionError("the sandbox ended before it was ready")
 
 
-@pytest.fixture
+@module_fixture
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -135,8 +138,10 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
-@pytest.fixture
-async def stage(browser: Browser, unused_tcp_port: int, tmp_path: Path) -> AsyncIterator[Stage]:
+@module_fixture
+async def sandbox(
+    unused_tcp_port_factory: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[StubPosta]:
     embed = {
         "title": "Sources",
         "color": 0x5BD28A,
@@ -144,18 +149,27 @@ async def stage(browser: Browser, unused_tcp_port: int, tmp_path: Path) -> Async
         "footer": {"text": "Posta"},
     }
     stub = StubPosta({"content": HOSTILE, "embeds": [embed], "allowed_mentions": {"parse": []}})
-    log = tmp_path / "sandbox.log"
-    async with serving(stub) as ingress, sandbox_process(ingress, unused_tcp_port, log) as url:
+    log = tmp_path_factory.mktemp("sandbox") / "sandbox.log"
+    async with (
+        serving(stub) as ingress,
+        sandbox_process(ingress, unused_tcp_port_factory(), log) as url,
+    ):
         stub.sandbox_url = url
+        yield stub
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(browser: Browser, sandbox: StubPosta) -> AsyncIterator[Stage]:
+    async with httpx.AsyncClient(base_url=sandbox.sandbox_url, headers=AGENT) as http:
+        await http.post("/api/reset")
         page = await browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        await page.goto(url)
-        async with httpx.AsyncClient(base_url=url, headers=AGENT) as http:
-            yield Stage(page, http, stub)
+        await page.goto(sandbox.sandbox_url)
+        yield Stage(page, http, sandbox)
         await page.close()
-        assert wrong == []
+    assert wrong == []
 
 
 async def test_a_question_is_seen_thinking_and_then_answered(stage):

@@ -316,3 +316,14 @@ async def test_the_other_kinds_of_interaction_have_their_fields(sandbox):
     assert component["data"] == {"component_type": 2, "custom_id": "ok:1", "id": 2}
     assert complete["data"]["options"][0]["focused"] is True
     assert modal["data"]["components"][0]["component"]["custom_id"] == "question"
+
+
+async def test_what_discord_does_not_have_is_not_found_in_its_own_words(sandbox):
+    response = await sandbox.http.get("/api/v10/nothing/here")
+    assert (response.status_code, response.json()) == (404, {"message": "404: Not Found", "code": 0})
+
+
+async def test_a_body_beyond_25_mib_is_too_large(sandbox):
+    body = b"x" * (27 * 1024 * 1024)
+    response = await sandbox.http.post(sandbox.ops_path, content=body)
+    assert (response.status_code, response.json()["code"]) == (413, 40005)

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import sys
 
 import uvicorn
@@ -10,6 +11,17 @@ from pydantic import ValidationError
 from posta_sandbox.app import create_app
 from posta_sandbox.connections import Connections
 from posta_sandbox.settings import SandboxSettings
+
+
+class _Announced(uvicorn.Server):
+    """Says where it listens, for those who run it by hand."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                print(f"sandbox: http://{host}:{port}", flush=True)
 
 
 def main() -> int:
@@ -36,7 +48,7 @@ def main() -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
-    server = uvicorn.Server(config)
+    server = _Announced(config)
     # uvicorn raises the signal it stopped for again when all is closed: that must not kill us
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

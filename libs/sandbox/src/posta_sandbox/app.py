@@ -8,6 +8,7 @@ import httpx
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from posta_sandbox import keys
 from posta_sandbox.api import api_routes
@@ -103,6 +104,7 @@ def _world(settings: SandboxSettings, clock: Callable[[], float], client: httpx.
         public_key=keys.public_key_hex(settings.seed_hex),
         mail_address=settings.mail_address,
         llm_latency_s=settings.llm_latency_s,
+        ingress_url=settings.ingress_url,
     )
 
 
@@ -156,12 +158,22 @@ def _add_operations(app: FastAPI, world: World) -> None:
         return Response(b"", media_type="application/x-protobuf")
 
 
+async def _show_http_error(request: Request, error: Exception) -> Response:
+    """Answer an unknown path or method, in Discord's shape under Discord's prefix."""
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101  # registered for this class only
+    if request.url.path.startswith(discord_api.PREFIX):
+        shown = DiscordError(error.status_code, 0, f"{error.status_code}: {error.detail}")
+        return await discord_api.show_discord_error(request, shown)
+    return Problem(error.status_code, str(error.detail), f"{request.url.path} is not here.").response()
+
+
 def _add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DiscordError, discord_api.show_discord_error)
     app.add_exception_handler(Throttled, discord_api.show_throttled)
     app.add_exception_handler(LlmError, llm_api.show_llm_error)
     app.add_exception_handler(Problem, show_problem)
     app.add_exception_handler(RequestValidationError, show_invalid_request)
+    app.add_exception_handler(StarletteHTTPException, _show_http_error)
 
 
 def _add_middleware(app: FastAPI, settings: SandboxSettings, world: World, connections: Connections) -> None:

@@ -62,6 +62,8 @@ class Gate:
         fault = self._faults.decide(service, subject, chance=random.random())
         scope.setdefault("state", {})["hints"] = call.hints
         call.fault = fault.kind.value if fault else None
+        if len(body) > MAX_BODY_BYTES:
+            fault, refusal = _TOO_LARGE, _too_large
         passage = _Passage(self, call, scope, body, receive, send)
         try:
             await passage.run(fault, refusal)
@@ -173,6 +175,13 @@ class _Passage:
         await self.send({"type": "http.response.body", "body": half, "more_body": True})
         await asyncio.sleep(_FLUSH_S)
         await self.gate.cut(self.scope, reset=False)
+
+
+_TOO_LARGE = Fault(kind=Kind.SERVER_ERROR, status=413)
+
+
+def _too_large(fault: Fault) -> tuple[int, dict[str, str], dict[str, Any]]:
+    return fault.status, {"connection": "close"}, {"message": "Request entity too large", "code": 40005}
 
 
 async def _start(send: Send, answer: _Answer) -> None:

@@ -8,6 +8,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from posta_sandbox.masking import masked_text
@@ -114,7 +115,8 @@ class Ledger:
     def calls(self, service: str | None = None, *, after: int = 0, limit: int = 0) -> list[Call]:
         """Return calls oldest first, of one service or all, with id > after; 0 is no limit."""
         chosen = self._calls.values() if service is None else [self._calls.get(service, deque())]
-        found = sorted((c for calls in chosen for c in calls if c.id > after), key=lambda c: c.id)
+        newest = (islice(reversed(calls), limit or None) for calls in chosen)
+        found = sorted((c for calls in newest for c in calls if c.id > after), key=lambda c: c.id)
         return found[-limit:] if limit else found
 
     def find(self, call_id: int) -> Call | None:

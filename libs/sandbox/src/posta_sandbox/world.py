@@ -26,6 +26,7 @@ class World:
     public_key: str
     mail_address: str
     llm_latency_s: float
+    ingress_url: str
 
     @property
     def version(self) -> int:
@@ -41,6 +42,7 @@ class World:
         self.discord.state.clear()
         self.discord.buckets.clear()
         self.discord.rules = DiscordRules()
+        self.deliverer.ingress_url = self.ingress_url
         self.llm.quota.clear()
         self.llm.limits = LlmLimits()
         self.llm.settings = LlmSettings(latency_s=self.llm_latency_s)

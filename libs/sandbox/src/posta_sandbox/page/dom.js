@@ -25,7 +25,7 @@ export function sync(container, items, { key, stamp, build }) {
       const fresh = build(item);
       fresh.dataset.key = id;
       fresh.dataset.stamp = mark;
-      if (node) node.replaceWith(fresh);
+      if (node) replace(node, fresh);
       node = fresh;
     }
     const place = previous ? previous.nextSibling : container.firstChild;
@@ -35,10 +35,18 @@ export function sync(container, items, { key, stamp, build }) {
   for (const node of present.values()) node.remove();
 }
 
+function replace(old, fresh) {
+  const wasOpen = old.querySelector(":scope > details[open]");
+  if (wasOpen) fresh.querySelector(":scope > details")?.setAttribute("open", "");
+  old.replaceWith(fresh);
+}
+
+const KNOWN_HUES = { ingress: 28, "llm-worker": 275, notifier: 225, "email-poller": 165, "dlq-admin": 330, sandbox: 90 };
+
 export function colourOf(name) {
   let hash = 7;
-  for (const char of name) hash = (hash * 31 + char.codePointAt(0)) % 360;
-  return `hsl(${hash} 55% 46%)`;
+  for (const char of name) hash = (hash * 131 + char.codePointAt(0)) % 997;
+  return `hsl(${KNOWN_HUES[name] ?? (hash * 137) % 360} 55% 46%)`;
 }
 
 export function avatar(name, { small = false } = {}) {

@@ -55,6 +55,7 @@ function translate() {
   redrawCalls();
   drawMail(mailAddress);
   drawTraces();
+  document.getElementById("link-state").className = "link-state";
   if (tab === "faults") drawFaults();
 }
 

@@ -42,7 +42,7 @@ const TABLE = {
     llmManners: "LLM manners", latency: "Thinking time (s)", answerChars: "Answers at least this long (characters)",
     rpm: "Requests per minute", tpm: "Tokens per minute", noLimit: "no limit", apply: "Apply", applied: "Applied.",
     // traces
-    noTraces: "No trace has arrived. Ask something first.", spans: "{n} spans", errors: "{n} errors",
+    noTraces: "No trace has arrived. Ask something first.", spans: "{n} spans", span1: "1 span", errors: "errors: {n}",
     chooseTrace: "Choose a trace to see where its time went.", attributes: "Attributes", links: "Links",
     traceList: "Newest traces", started: "started", duration: "took",
   },
@@ -83,7 +83,7 @@ const TABLE = {
     "part.discord": "Discord", "part.llm": "LLM", "part.smtp": "Correo saliente (SMTP)", "part.imap": "Correo entrante (IMAP)",
     llmManners: "Modales del LLM", latency: "Tiempo de pensar (s)", answerChars: "Longitud mínima de respuesta (caracteres)",
     rpm: "Peticiones por minuto", tpm: "Tokens por minuto", noLimit: "sin límite", apply: "Aplicar", applied: "Aplicado.",
-    noTraces: "No ha llegado ninguna traza. Pregunta algo primero.", spans: "{n} tramos", errors: "{n} errores",
+    noTraces: "No ha llegado ninguna traza. Pregunta algo primero.", spans: "{n} tramos", span1: "1 tramo", errors: "errores: {n}",
     chooseTrace: "Elige una traza para ver en qué se fue el tiempo.", attributes: "Atributos", links: "Enlaces",
     traceList: "Trazas más recientes", started: "empezó", duration: "duró",
   },

@@ -31,7 +31,7 @@ function drawList() {
     build: (trace) => el("li", {}, el("button", {
       type: "button", class: "trace", "data-testid": "trace", "aria-current": chosen === trace.trace_id ? "true" : undefined,
       onclick: () => { chosen = trace.trace_id; drawList(); show(chosen).catch(complain); },
-    }, el("b", {}, trace.name), el("span", { class: "muted" }, `${time(Number(BigInt(trace.start_ns) / 1000000n) / 1000)} · ${length(trace.ms)} · ${t("spans", { n: trace.spans })}`),
+    }, el("b", {}, trace.name), el("span", { class: "muted" }, `${time(Number(BigInt(trace.start_ns) / 1000000n) / 1000)} · ${length(trace.ms)} · ${trace.spans === 1 ? t("span1") : t("spans", { n: trace.spans })}`),
     el("span", { class: "services" }, trace.services.map((name) => chip(name))),
     trace.errors ? el("span", { class: "fault-mark" }, t("errors", { n: trace.errors })) : null)),
   });
