@@ -65,6 +65,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--custom-compile-command "make lock" --no-emit-index-url
 lock: $(VENV)/.posta-uv ## Resolve the dependencies anew (ARGS=--upgrade takes newer ones)
 	$(COMPILE) $(ARGS) requirements.in -o requirements.txt
+	$(COMPILE) $(ARGS) -c requirements.txt requirements-services.in -o requirements-services.txt
 	$(COMPILE) $(ARGS) -c requirements.txt requirements-dev.in -o requirements-dev.txt
 	echo uv | $(COMPILE) $(ARGS) - -o requirements-uv.txt
 

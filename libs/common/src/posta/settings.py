@@ -15,8 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from posta.errors import ConfigurationError
 
 PREFIX = "POSTA_"
-_PATHS = frozenset({"POSTA_KAFKA__SSL_CA_FILE"})
-"""Settings that are paths by themselves, not secrets in a file."""
+_PATH_SUFFIX = "_CA_FILE"
+"""Ends the names of settings that are paths by themselves, not secrets in a file."""
 
 
 class Group(BaseModel):
@@ -123,7 +123,7 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
 def _read_secret_files(env: MutableMapping[str, str]) -> None:
     """Put what each ``POSTA_…_FILE`` names in its place, as if it had been set directly."""
     for name in [name for name in env if name.startswith(PREFIX) and name.endswith("_FILE")]:
-        if name in _PATHS:
+        if name.endswith(_PATH_SUFFIX):
             continue
         path = env.pop(name)
         try:
