@@ -51,6 +51,16 @@ def test_an_answer_cut_at_the_token_limit_is_still_an_answer():
     assert found.finish_reason == "length"
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("a\x00b\ud800c", "abc"), (7, "asked"), (None, "asked"), ("", "asked"), ("m" * 999, "m" * 200)],
+)
+def test_the_model_that_answered_is_named_so_that_it_can_be_stored(given, kept):
+    found = judged(200, completion() | {"model": given})
+    assert isinstance(found, Completion)
+    assert found.model == kept
+
+
 REFUSED_MESSAGE = {
     "choices": [{"message": {"content": None, "refusal": "I cannot"}, "finish_reason": "stop"}]
 }

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_worker.completion import Completion, Failed, Outcome
+from llm_worker.text import sanitize
 from llm_worker.throttle import retry_after_s, throttle_wait_s
 from posta.errors import NotNow, Permanent, Transient
 
@@ -30,6 +31,7 @@ _THROTTLED = 429
 _NO_QUOTA = re.compile(
     r"insufficient_quota|credit_balance_exhausted|spend_limit_exceeded|usage_limit_exceeded|billing_hard_limit"
 )
+_LABEL_CHARS = 200
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
@@ -156,12 +158,17 @@ def _completion(body: Mapping[str, Any], text: str, finish_reason: str, model: s
     usage = usage if isinstance(usage, dict) else {}
     return Completion(
         text=text,
-        model=str(body.get("model") or model)[:200],
-        finish_reason=finish_reason or "unknown",
-        response_id=str(body.get("id") or "")[:200],
+        model=_label(body.get("model")) or model,
+        finish_reason=_label(finish_reason) or "unknown",
+        response_id=_label(body.get("id")),
         tokens_in=_count(usage.get("prompt_tokens")),
         tokens_out=_count(usage.get("completion_tokens")),
     )
+
+
+def _label(value: object) -> str:
+    """A name from the provider, fit to be stored and to stand on a span."""
+    return sanitize(value)[:_LABEL_CHARS] if isinstance(value, str) else ""
 
 
 def _count(value: object) -> int | None:
