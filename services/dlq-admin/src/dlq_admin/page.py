@@ -1,0 +1,293 @@
+"""The page for admins: find dead letters, see why, replay or discard them."""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment
+from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import FormData
+
+from dlq_admin.api import READ, WRITE, Id
+from dlq_admin.bodies import NonEmpty, PageQuery, Text
+from dlq_admin.dead_letter import Filter, State
+from dlq_admin.decisions import Decisions
+from dlq_admin.rendering import environment, render, static_files
+from dlq_admin.replay import replay_topic
+from dlq_admin.sessions import Session, Sessions
+from dlq_admin.settings import Settings
+from dlq_admin.shown import Reveal
+from dlq_admin.store import BULK_MOST, Chosen, Store
+from dlq_admin.views import alike_view, dead_letter_view, summary_view
+from dlq_admin.visitor import SignInNeeded, Visitors
+from posta.auth import ApiKeys
+from posta.errors import Unavailable
+from posta.http.problem import Problem, invalid
+from posta.telemetry.logs import get_logger
+from posta.topics import GROUPS
+
+log = get_logger(__name__)
+_ALIKE_SHOWN = 12
+_ANY = "any"
+_OWN_PATH = re.compile(r"/(?:dead-letters/\d{1,19})?")
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_GROUP_NAMES = tuple(group.name for group in GROUPS if group.lane_delays_s)
+_CLASSES = ("transient", "permanent", "expired", "throttled", "unexpected")
+_SEE_OTHER = 303
+
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def page_router(settings: Settings, store: Store, decisions: Decisions, keys: ApiKeys) -> APIRouter:
+    """The routes of the page."""
+    templates = environment()
+    console = settings.console
+    sessions = Sessions(idle_s=console.session_idle_s, most_s=console.session_max_s)
+    visitors = Visitors(sessions, console)
+    router = APIRouter(route_class=_pages(templates), include_in_schema=False)
+    _add_static(router)
+    _add_sign_in(router, templates, visitors, keys)
+    _add_reading(router, templates, visitors, store, settings.trace_url_template)
+    _add_deciding(router, visitors, decisions)
+    return router
+
+
+def _pages(templates: Environment) -> type[APIRoute]:
+    """Routes whose errors are pages too."""
+
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Handle:
+            handle = super().get_route_handler()
+
+            async def handled(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except SignInNeeded as exc:
+                    return RedirectResponse(exc.url, _SEE_OTHER)
+                except Problem as exc:
+                    return _problem(templates, exc)
+                except RequestValidationError as exc:
+                    return _problem(templates, invalid(list(exc.errors())))
+                except Unavailable as exc:
+                    log.warning("page_refused", reason=str(exc))
+                    return _problem(
+                        templates,
+                        Problem(
+                            503,
+                            "The dead letters cannot be reached now",
+                            "The database is away. Nothing was lost; try again in a moment.",
+                        ),
+                    )
+
+            return handled
+
+    return PageRoute
+
+
+def _problem(templates: Environment, problem: Problem) -> Response:
+    return render(templates, "problem.html", status=problem.status, problem=problem, session=None)
+
+
+def _add_static(router: APIRouter) -> None:
+    contents = static_files()
+
+    @router.get("/static/{name}")
+    async def static(name: str) -> Response:
+        if name not in contents:
+            raise Problem(404, "There is no such file", "Go back to the list.")
+        media_type = _TYPES[name.rsplit(".", 1)[-1]]
+        return Response(
+            contents[name], media_type=media_type, headers={"cache-control": "public, max-age=300"}
+        )
+
+
+def _add_sign_in(router: APIRouter, templates: Environment, visitors: Visitors, keys: ApiKeys) -> None:
+    @router.get("/login")
+    async def ask(next: str = "/") -> Response:  # noqa: A002 - the parameter's name
+        return render(templates, "login.html", session=None, next=_own_path(next), fault=None)
+
+    @router.post("/login")
+    async def sign_in(request: Request) -> Response:
+        visitors.check_origin(request)
+        form = await request.form()
+        then = _own_path(str(form.get("next", "/")))
+        principal = keys.authenticate(str(form.get("key", "")).strip().encode("utf-8", "replace").decode())
+        if principal is None or READ not in principal.scopes:
+            fault = "This key is not known." if principal is None else f"This key lacks the scope {READ}."
+            log.warning("sign_in_refused", actor=principal.name if principal else None)
+            status = 401 if principal is None else 403
+            return render(templates, "login.html", status=status, session=None, next=then, fault=fault)
+        log.info("signed_in", actor=principal.name)
+        response = RedirectResponse(then, _SEE_OTHER)
+        visitors.forget(request, response)
+        visitors.remember(request, response, visitors.sessions.open(principal))
+        return response
+
+    @router.post("/logout")
+    async def sign_out(request: Request) -> Response:
+        visitors.check_origin(request)
+        response = RedirectResponse("/login", _SEE_OTHER)
+        visitors.forget(request, response)
+        return response
+
+
+def _add_reading(
+    router: APIRouter,
+    templates: Environment,
+    visitors: Visitors,
+    store: Store,
+    trace_url_template: str | None,
+) -> None:
+    @router.get("/")
+    async def newest(request: Request) -> Response:
+        session = visitors.required(request)
+        query = _list_query(request)
+        wanted = query.as_filter()
+        found = await store.find(wanted, before=query.before, limit=query.limit + 1)
+        alike = await store.alike(wanted, limit=_ALIKE_SHOWN)
+        open_now = await _count_open(store, wanted) if wanted.fingerprint else 0
+        shown = found[: query.limit]
+        return render(
+            templates,
+            "list.html",
+            **_common(session),
+            items=[summary_view(one) for one in shown],
+            alike=[alike_view(one) for one in alike],
+            query=_conditions(query),
+            next_before=shown[-1].id if len(found) > query.limit else None,
+            open_now=open_now,
+            bulk_most=BULK_MOST,
+            group_names=_GROUP_NAMES,
+            classes=_CLASSES,
+            states=[state.value for state in State],
+        )
+
+    @router.get("/dead-letters/{dead_letter_id}")
+    async def one(request: Request, dead_letter_id: Id) -> Response:
+        session = visitors.required(request)
+        dead_letter = await store.get(dead_letter_id)
+        if dead_letter is None:
+            raise Problem(404, "There is no such dead letter", "Look for it in the list.")
+        view = await asyncio.to_thread(dead_letter_view, dead_letter, reveal=Reveal.MASKED)
+        trace_id = dead_letter.summary.reading.trace_id
+        trace_url = None
+        if trace_id and trace_url_template:
+            trace_url = trace_url_template.replace("{trace_id}", trace_id)
+        return render(
+            templates,
+            "detail.html",
+            **_common(session),
+            letter=view,
+            trace_url=trace_url,
+        )
+
+
+def _add_deciding(router: APIRouter, visitors: Visitors, decisions: Decisions) -> None:
+    @router.post("/dead-letters/{dead_letter_id}/replay")
+    async def replay(request: Request, dead_letter_id: Id) -> Response:
+        session, form = await visitors.form(request)
+        reason = _text(form, "reason")
+        done = await decisions.replay_one(dead_letter_id, actor=session.principal.name, reason=reason or None)
+        if done.summary.state is State.REPLAYED:
+            lane = replay_topic(done.summary.reading.group)
+            session.flash("good", f"Dead letter {dead_letter_id} was replayed: it is on {lane} now.")
+        elif done.summary.state is State.REPLAYING:
+            session.flash("bad", "Kafka has not confirmed the replay yet; it is sent by itself in a moment.")
+        else:
+            session.flash("bad", f"The replay was refused: {done.audit[-1].outcome}.")
+        return RedirectResponse(f"/dead-letters/{dead_letter_id}", _SEE_OTHER)
+
+    @router.post("/dead-letters/{dead_letter_id}/discard")
+    async def discard(request: Request, dead_letter_id: Id) -> Response:
+        session, form = await visitors.form(request)
+        await decisions.discard_one(dead_letter_id, actor=session.principal.name, reason=_reason(form))
+        session.flash("good", f"Dead letter {dead_letter_id} was discarded.")
+        return RedirectResponse(f"/dead-letters/{dead_letter_id}", _SEE_OTHER)
+
+    @router.post("/alike/replay")
+    async def replay_alike(request: Request) -> Response:
+        session, form = await visitors.form(request)
+        reason = _text(form, "reason")
+        done = await decisions.replay_many(_alike(form), actor=session.principal.name, reason=reason or None)
+        skipped = f", {len(done.refused)} cannot be" if done.refused else ""
+        session.flash("good", f"{len(done.ids)} dead letters are being replayed{skipped}.")
+        return RedirectResponse("/", _SEE_OTHER)
+
+    @router.post("/alike/discard")
+    async def discard_alike(request: Request) -> Response:
+        session, form = await visitors.form(request)
+        done = await decisions.discard_many(_alike(form), actor=session.principal.name, reason=_reason(form))
+        session.flash("good", f"{len(done.ids)} dead letters were discarded.")
+        return RedirectResponse("/", _SEE_OTHER)
+
+
+def _common(session: Session) -> dict[str, Any]:
+    return {
+        "session": session,
+        "flashes": session.take_flashes(),
+        "may_decide": WRITE in session.principal.scopes,
+        "now": datetime.now(UTC),
+    }
+
+
+async def _count_open(store: Store, wanted: Filter) -> int:
+    groups = await store.alike(replace(wanted, state=State.OPEN), limit=1)
+    return sum(group.count for group in groups)
+
+
+def _list_query(request: Request) -> PageQuery:
+    given = {name: value for name, value in request.query_params.items() if value != ""}
+    state = given.pop("state", State.OPEN.value)
+    if state != _ANY:
+        given["state"] = state
+    try:
+        return PageQuery.model_validate(given)
+    except ValidationError as exc:
+        raise invalid(list(exc.errors())) from None
+
+
+def _conditions(query: PageQuery) -> dict[str, str]:
+    """The query as the page's links and fields repeat it."""
+    given = {
+        "group": query.group,
+        "class": query.error_class,
+        "state": query.state.value if query.state else _ANY,
+        "fingerprint": query.fingerprint,
+        "type": query.type,
+        "q": query.q,
+    }
+    return {name: value or "" for name, value in given.items()}
+
+
+def _alike(form: FormData) -> Chosen:
+    fingerprint, group = _text(form, "fingerprint"), _text(form, "group")
+    if not fingerprint or not group:
+        raise Problem(422, "Nothing was chosen", "Choose a group of equal failures first.")
+    return Chosen(filter=Filter(fingerprint=fingerprint, group=group), limit=BULK_MOST)
+
+
+def _reason(form: FormData) -> str:
+    return _validated(TypeAdapter(NonEmpty), form, "reason")
+
+
+def _text(form: FormData, name: str) -> str:
+    return _validated(TypeAdapter(Text), form, name)
+
+
+def _validated(kind: TypeAdapter[str], form: FormData, name: str) -> str:
+    try:
+        return kind.validate_python(str(form.get(name, "")))
+    except ValidationError as exc:
+        raise invalid([{**error, "loc": (name,)} for error in exc.errors()]) from None
+
+
+def _own_path(path: str) -> str:
+    """``path`` if it is one of our pages: a link must not send anyone who signs in elsewhere."""
+    return path if _OWN_PATH.fullmatch(path) else "/"

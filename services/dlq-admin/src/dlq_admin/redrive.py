@@ -1,0 +1,107 @@
+"""Publishes claimed dead letters to their groups' lanes and notes that each is done.
+
+claimed ─▶ leased ─▶ published (acks=all) ─▶ replayed
+             │            ├─ Kafka does not confirm: stays claimed, taken up when the lease is over
+             │            └─ can never be published: open again, with the reason
+             └─ we crash: the same, by whoever runs then
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from opentelemetry.trace import SpanKind
+
+from dlq_admin.dead_letter import Action
+from dlq_admin.replay import replay_topic, replay_wire
+from dlq_admin.settings import ReplaySettings
+from dlq_admin.store import Claimed, Store
+from posta.domain.envelope import Wire
+from posta.errors import Permanent, Transient, Unavailable
+from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+from posta.telemetry.tracing import context_of, span
+
+log = get_logger(__name__)
+_LOOK_S = 1.0
+"""How often leases that are over are looked for."""
+
+PublishOne = Callable[[str, Wire], Awaitable[None]]
+"""Writes a record to a topic; returns when Kafka has confirmed it, raises ``Transient`` or ``Permanent``."""
+
+
+class Redrive:
+    """The one place that publishes replays: at once for one, paced for many."""
+
+    def __init__(self, store: Store, publish: PublishOne, settings: ReplaySettings) -> None:
+        self._store = store
+        self._publish = publish
+        self._settings = settings
+        self._wake = asyncio.Event()
+
+    async def now(self, dead_letter_id: int) -> None:
+        """Publish one that was just claimed. When Kafka does not confirm it, it stays claimed.
+
+        Raises ``Unavailable`` when the database is away.
+        """
+        for claimed in await self._store.lease(
+            ids=(dead_letter_id,), limit=1, lease_s=self._settings.lease_s
+        ):
+            await self._one(claimed)
+
+    def soon(self) -> None:
+        """Have those claimed without a lease published in the background, at the set rate."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish whatever is claimed and not leased, for ever."""
+        while True:
+            try:
+                found = await self._round()
+            except Unavailable as exc:
+                log.warning("redrive_waits", reason=str(exc))
+                found = False
+            if not found:
+                self._wake.clear()
+                await self._rest()
+
+    async def _round(self) -> bool:
+        """Publish one that is due; False when there is none."""
+        # One at a time: a lease runs from when its record is about to be published.
+        due = await self._store.lease(ids=None, limit=1, lease_s=self._settings.lease_s)
+        for claimed in due:
+            await self._one(claimed)
+            await asyncio.sleep(1 / self._settings.rate_per_s)
+        return bool(due)
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), _LOOK_S)
+        except TimeoutError:
+            return
+
+    async def _one(self, claimed: Claimed) -> None:
+        try:
+            topic = replay_topic(claimed.reading.group)
+            with span(
+                f"replay {topic}",
+                kind=SpanKind.PRODUCER,
+                parent=context_of(claimed.record.headers),
+                attributes={
+                    "messaging.system": "kafka",
+                    "messaging.operation.type": "send",
+                    "messaging.destination.name": topic,
+                    "posta.redrive": claimed.reading.redrive + 1,
+                },
+            ):
+                await self._publish(topic, replay_wire(claimed.reading, claimed.record))
+        except Permanent as exc:
+            await self._store.reopen(claimed.id, why=str(exc)[:500])
+            outcome = "refused"
+        except Transient as exc:
+            log.warning("replay_unconfirmed", dead_letter=claimed.id, reason=str(exc))
+            outcome = "unconfirmed"
+        else:
+            await self._store.finish(claimed.id)
+            outcome = "replayed"
+        names.DLQ_ACTIONS.labels(Action.REPLAY.value, outcome).inc()
+        log.info("dead_letter_replay_ended", dead_letter=claimed.id, outcome=outcome)
