@@ -147,3 +147,45 @@ async def test_traces_are_received_and_shown(sandbox, encoding):
 async def test_what_is_no_trace_is_refused(sandbox):
     response = await sandbox.http.post("/v1/traces", content=b"\xff\xff\xff")
     assert response.status_code == 400
+
+
+async def test_a_struck_call_still_says_what_it_was_about(sandbox):
+    asked = await sandbox.ask()
+    await sandbox.http.put("/api/faults/discord", json={"kind": "5xx"})
+    await sandbox.http.put("/api/faults/llm", json={"kind": "5xx"})
+    trace = "ab" * 16
+    path = sandbox.reply_path(asked) + "/messages/@original"
+    headers = {"traceparent": f"00-{trace}-{'cd' * 8}-01"}
+    await sandbox.http.patch(path, json={"content": "x"}, headers=headers)
+    question = {"model": "m", "messages": [{"role": "user", "content": "why?"}]}
+    await sandbox.http.post("/llm/v1/chat/completions", json=question)
+    [edit] = (await sandbox.http.get("/api/calls?service=discord")).json()
+    [call] = (await sandbox.http.get("/api/calls?service=llm")).json()
+    assert edit["hints"] == {"interaction": asked["id"], "trace": trace}
+    assert call["hints"] == {"prompt": "f5b2b98b", "question": "why?"}
+
+
+async def test_each_of_several_deliveries_is_reported(sandbox):
+    asked = await sandbox.ask(repeat=3)
+    assert [d["status"] for d in asked["deliveries"]] == [200, 200, 200]
+    assert asked["initial"]["type"] == 5
+
+
+async def test_the_timeline_is_cheap_when_nothing_changed(sandbox):
+    first = await sandbox.http.get("/api/timeline")
+    again = await sandbox.http.get("/api/timeline", headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304
+    await sandbox.ask()
+    changed = await sandbox.http.get("/api/timeline", headers={"if-none-match": first.headers["etag"]})
+    assert [item["kind"] for item in changed.json()["items"]] == ["interaction"]
+
+
+async def test_the_page_loads_nothing_foreign(sandbox):
+    page = await sandbox.http.get("/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<script>" not in page.text
+    assert "style=" not in page.text
+    script = await sandbox.http.get("/page/main.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    for missing in ("/page/__init__.py", "/page/..%2fapp.py", "/page/nothing.js"):
+        assert (await sandbox.http.get(missing)).status_code == 404

@@ -21,7 +21,7 @@ from posta_sandbox.discord.errors import DiscordError
 from posta_sandbox.discord.routes import Discord, Throttled
 from posta_sandbox.discord.state import DiscordState
 from posta_sandbox.faults import Faults, Service
-from posta_sandbox.gate import Gate
+from posta_sandbox.gate import Gate, Guard
 from posta_sandbox.ledger import Ledger
 from posta_sandbox.llm import routes as llm_api
 from posta_sandbox.llm.routes import Llm, LlmError
@@ -179,9 +179,17 @@ def _add_error_handlers(app: FastAPI) -> None:
 def _add_middleware(app: FastAPI, settings: SandboxSettings, world: World, connections: Connections) -> None:
     app.add_middleware(
         Gate,
-        prefixes={
-            discord_api.PREFIX: (Service.DISCORD, throttle.injected),
-            llm_api.PREFIX: (Service.LLM, llm_api.injected),
+        guards={
+            discord_api.PREFIX: Guard(
+                service=Service.DISCORD,
+                refusal=lambda fault: throttle.injected(fault, now=world.clock()),
+                hints=lambda path, _body: world.discord.hints(path),
+            ),
+            llm_api.PREFIX: Guard(
+                service=Service.LLM,
+                refusal=llm_api.injected,
+                hints=lambda _path, body: llm_api.hints(body),
+            ),
         },
         ledger=world.ledger,
         faults=world.faults,

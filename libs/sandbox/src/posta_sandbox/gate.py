@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +17,22 @@ from posta_sandbox.masking import masked_headers
 
 MAX_BODY_BYTES = 26 * 1024 * 1024
 """Discord takes requests up to 25 MiB; more is cut off unread."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 _FLUSH_S = 0.05
 """Time for the first half of a truncated answer to leave before the connection ends."""
 
 Refusal = Callable[[Fault], tuple[int, dict[str, str], dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What the gate knows of the look-alike behind a path prefix."""
+
+    service: Service
+    refusal: Refusal
+    """Builds the answer of an injected 429 or server error."""
+    hints: Callable[[str, bytes], dict[str, str]]
+    """Says from path and body what a call is about, before any fault can strike it."""
 
 
 @dataclass(slots=True)
@@ -38,28 +51,28 @@ class Gate:
         self,
         app: ASGIApp,
         *,
-        prefixes: dict[str, tuple[Service, Refusal]],
+        guards: dict[str, Guard],
         ledger: Ledger,
         faults: Faults,
         connections: Connections,
     ) -> None:
         self._app = app
-        self._prefixes = prefixes
+        self._guards = guards
         self._ledger = ledger
         self._faults = faults
         self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request through, or strike it."""
-        guarded = self._guarded(scope)
-        if guarded is None:
+        guard = self._guard(scope)
+        if guard is None:
             await self._app(scope, receive, send)
             return
-        service, refusal = guarded
+        refusal = guard.refusal
         body = await _read(receive)
-        call = self._record(service, scope, body)
+        call = self._record(guard, scope, body)
         subject = f"{scope['method']} {scope['path']} {body.decode('utf-8', 'replace')}"
-        fault = self._faults.decide(service, subject, chance=random.random())
+        fault = self._faults.decide(guard.service, subject, chance=random.random())
         scope.setdefault("state", {})["hints"] = call.hints
         call.fault = fault.kind.value if fault else None
         if len(body) > MAX_BODY_BYTES:
@@ -71,18 +84,19 @@ class Gate:
             if call.ms is None:
                 self._ledger.finish(call, status=call.status)
 
-    def _guarded(self, scope: Scope) -> tuple[Service, Refusal] | None:
+    def _guard(self, scope: Scope) -> Guard | None:
         if scope["type"] != "http":
             return None
         return next(
-            (found for prefix, found in self._prefixes.items() if scope["path"].startswith(prefix)),
+            (guard for prefix, guard in self._guards.items() if scope["path"].startswith(prefix)),
             None,
         )
 
-    def _record(self, service: Service, scope: Scope, body: bytes) -> Call:
+    def _record(self, guard: Guard, scope: Scope, body: bytes) -> Call:
         query = scope["query_string"].decode("latin-1")
         path = scope["path"] + (f"?{query}" if query else "")
-        call = self._ledger.record(service.value, scope["method"], path, body)
+        hints = guard.hints(scope["path"], body) | _trace_hint(scope["headers"])
+        call = self._ledger.record(guard.service.value, scope["method"], path, body, **hints)
         if call.exchange is not None:
             call.exchange.request_headers = masked_headers(_text(scope["headers"]))
         return call
@@ -182,6 +196,13 @@ _TOO_LARGE = Fault(kind=Kind.SERVER_ERROR, status=413)
 
 def _too_large(fault: Fault) -> tuple[int, dict[str, str], dict[str, Any]]:
     return fault.status, {"connection": "close"}, {"message": "Request entity too large", "code": 40005}
+
+
+def _trace_hint(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the trace a call belongs to, from its W3C traceparent."""
+    parent = dict(headers).get(b"traceparent", b"").decode("latin-1")
+    found = _TRACEPARENT.fullmatch(parent)
+    return {"trace": found.group(1)} if found else {}
 
 
 async def _start(send: Send, answer: _Answer) -> None:

@@ -120,7 +120,7 @@ class Deliverer:
             "body": body,
             "ms": self._ms(started),
         }
-        interaction.initial = seen if interaction.initial is None else interaction.initial
+        self._seen(interaction, seen)
 
     def _take(self, interaction: Interaction, response: httpx.Response) -> None:
         if interaction.state is not State.PENDING:
@@ -137,15 +137,14 @@ class Deliverer:
     def _failed(self, interaction: Interaction, call: Call, reason: str, started: float) -> None:
         if call.ms is None:
             self._ledger.finish(call, status=None)
-        if interaction.initial is None:
-            interaction.initial = {
-                "status": None,
-                "type": None,
-                "body": None,
-                "ms": self._ms(started),
-                "error": reason,
-            }
+            nothing = {"status": None, "type": None, "body": None}
+            self._seen(interaction, nothing | {"ms": self._ms(started), "error": reason})
         interaction.fail(reason)
+
+    @staticmethod
+    def _seen(interaction: Interaction, seen: dict[str, Any]) -> None:
+        interaction.deliveries.append({"status": seen["status"], "ms": seen["ms"]})
+        interaction.initial = interaction.initial or seen
 
     def _ms(self, started: float) -> float:
         return round((self._discord.clock() - started) * 1000, 2)

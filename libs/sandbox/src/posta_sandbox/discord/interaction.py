@@ -69,6 +69,8 @@ class Interaction:
     state: State = State.PENDING
     reason: str | None = None
     initial: dict[str, Any] | None = None
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    """What each delivery was answered with, when the same request is delivered several times."""
     callback_type: int | None = None
     acknowledged_at: float | None = None
     original: Message | None = None
@@ -150,6 +152,7 @@ class Interaction:
             "channel": self.use.place.channel,
             "locale": self.use.locale,
             "initial": self.initial,
+            "deliveries": self.deliveries,
             "original": self.original.view() if self.original else None,
             "edits": self.edits,
             "followups": [message.view() for message in self.followups],

@@ -1,6 +1,7 @@
 """Discord's REST API, version 10: webhooks, interaction responses, and posting into a channel."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from posta_sandbox.discord.state import DiscordState, Webhook, edit
 from posta_sandbox.rules import DiscordRules
 
 PREFIX = "/api/v10"
+_OWNER = re.compile(rf"{PREFIX}/(?:webhooks|interactions)/(?P<owner>[^/]+)/(?P<token>[^/]+)")
 _BARE_LIBRARIES = ("python-httpx", "python-requests", "python-urllib", "aiohttp", "go-http-client")
 
 
@@ -74,18 +76,25 @@ class Discord:
         if self.rules.requires_user_agent and (not agent or agent.startswith(_BARE_LIBRARIES)):
             raise refused_client()
 
+    def hints(self, path: str) -> dict[str, str]:
+        """Say which webhook or interaction a path is about, without naming a secret."""
+        found = _OWNER.match(path)
+        if found is None:
+            return {}
+        interaction = self.state.interaction_of(found["token"])
+        if interaction is not None:
+            return {"interaction": interaction.id}
+        webhook = self.state.webhooks.get(found["owner"])
+        return {"webhook": webhook.name} if webhook else {}
+
     def webhook_or_interaction(self, request: Request, owner_id: str, token: str) -> Webhook | Interaction:
         """Return what the two secrets of a path stand for, and count the call against it."""
         self.check_client(request)
         self.count(request, _route(request), f"{owner_id}/{token}")
         if owner_id == self.state.application_id:
-            found = self.state.interaction_by_token(owner_id, token, self.clock())
-            _hint(request, interaction=found.id)
-            return found
+            return self.state.interaction_by_token(owner_id, token, self.clock())
         self.count_global()
-        webhook = self.state.webhook(owner_id, token)
-        _hint(request, webhook=webhook.name)
-        return webhook
+        return self.state.webhook(owner_id, token)
 
 
 def discord_routes(discord: Discord) -> APIRouter:
@@ -182,7 +191,6 @@ def _add_bot_routes(router: APIRouter, discord: Discord) -> None:
             or (late and interaction.acknowledged_at is None)
         ):
             raise unknown_interaction()
-        _hint(request, interaction=interaction.id)
         body = await _body(request)
         if body.get("type") == Callback.PONG:
             raise unknown_interaction()

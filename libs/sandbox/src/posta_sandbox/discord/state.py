@@ -25,6 +25,8 @@ from posta_sandbox.keys import webhook_credentials
 INTERACTIONS_KEPT = 5_000
 MESSAGES_KEPT = 10_000
 FOLLOWUPS_OF_USER_INSTALL = 5
+NONCES_KEPT = 1_000
+WEBHOOKS_KEPT = 1_000
 OPS_WEBHOOK = "ops"
 
 
@@ -55,7 +57,7 @@ class DiscordState:
         self.webhooks: dict[str, Webhook] = {}
         self.posts: deque[Message] = deque(maxlen=MESSAGES_KEPT)
         self._by_token: dict[str, Interaction] = {}
-        self._nonces: dict[str, Message] = {}
+        self._nonces: OrderedDict[str, Message] = OrderedDict()
         self.create_webhook(OPS_WEBHOOK, channel=people.OPS_CHANNEL)
 
     def new_id(self, now: float) -> str:
@@ -70,6 +72,8 @@ class DiscordState:
         place = people.guild_channel(people.DEFAULT_GUILD, channel)
         webhook = Webhook(id=credentials.id, token=credentials.token, name=name, place=place)
         self.webhooks[webhook.id] = webhook
+        while len(self.webhooks) > WEBHOOKS_KEPT:
+            self.webhooks.pop(next(iter(self.webhooks)))
         self.version += 1
         return webhook
 
@@ -155,6 +159,8 @@ class DiscordState:
             raise empty_message()
         if nonce:
             self._nonces[f"{place.channel_id}/{nonce}"] = message
+            while len(self._nonces) > NONCES_KEPT:
+                self._nonces.popitem(last=False)
         self.posts.append(message)
         self.version += 1
         return message
@@ -205,6 +211,10 @@ class DiscordState:
             raise invalid_webhook_token()
         interaction.check_token(token, now)
         return interaction
+
+    def interaction_of(self, token: str) -> Interaction | None:
+        """Return whose token this is, dead ones included."""
+        return self._by_token.get(token)
 
     def original(self, interaction: Interaction) -> Message:
         """Return the original response; raises 10008 when there is none (any more)."""

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from posta_sandbox.discord.buckets import Buckets, Verdict
-from posta_sandbox.discord.snowflake import DISCORD_EPOCH_MS
 from posta_sandbox.faults import Fault, Kind
 from posta_sandbox.rules import DiscordRules
 
@@ -57,14 +56,14 @@ def refusal(retry_after_s: float, scope: str) -> tuple[dict[str, str], dict[str,
     return extra, body
 
 
-def injected(fault: Fault) -> tuple[int, dict[str, str], dict[str, Any]]:
+def injected(fault: Fault, *, now: float) -> tuple[int, dict[str, str], dict[str, Any]]:
     """Return status, headers and body of an injected 429 or server error."""
     if fault.kind is Kind.TOO_MANY:
         extra, body = refusal(fault.retry_after, fault.scope)
         told = {
             "X-RateLimit-Limit": "5",
             "X-RateLimit-Remaining": "4" if fault.scope == "shared" else "0",
-            "X-RateLimit-Reset": f"{DISCORD_EPOCH_MS / 1000 + fault.retry_after:.3f}",
+            "X-RateLimit-Reset": f"{now + fault.retry_after:.3f}",
             "X-RateLimit-Reset-After": f"{fault.retry_after:.3f}",
             "X-RateLimit-Bucket": "injectedbysandboxfault0000000000",
         }

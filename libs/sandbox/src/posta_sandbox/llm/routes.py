@@ -81,7 +81,6 @@ def llm_routes(llm: Llm) -> APIRouter:
         _check_key(request)
         body = _checked(await request.body(), llm.settings)
         question = answer.question_of(body["messages"])
-        _hint(request, question)
         prompt_tokens = answer.count_prompt_tokens(body["messages"])
         text, finish_reason = _answer(question, body, llm.settings)
         refused = llm.quota.take(
@@ -124,9 +123,13 @@ def _check_key(request: Request) -> None:
         raise LlmError(401, "Give an API key: Authorization: Bearer <any>.", code="invalid_api_key")
 
 
-def _hint(request: Request, question: str) -> None:
-    hints = getattr(request.state, "hints", {})
-    hints.update(prompt=answer.fingerprint(question), question=question[:80])
+def hints(raw: bytes) -> dict[str, str]:
+    """Say which question a request asks, for the ledger; nothing when it cannot be read."""
+    try:
+        question = answer.question_of(json.loads(raw)["messages"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
+    return {"prompt": answer.fingerprint(question), "question": question[:80]}
 
 
 def _checked(raw: bytes, settings: LlmSettings) -> dict[str, Any]:

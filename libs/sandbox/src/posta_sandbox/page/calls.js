@@ -63,9 +63,16 @@ function frame() {
 function drawList() {
   const list = document.getElementById("calls");
   if (!list) return;
-  const shown = calls.filter((call) => !about || Object.values(call.hints).includes(about) || call.path.includes(about)).reverse();
+  const shown = (about ? callsOf(about) : [...calls]).reverse();
   list.dataset.empty = t("noCalls");
   sync(list, shown, { key: (call) => call.id, stamp: (call) => JSON.stringify(call), build: line });
+}
+
+// A message's own calls, and those that its trace leads to (the question asked of the LLM).
+function callsOf(id) {
+  const own = (call) => Object.values(call.hints).includes(id) || call.path.includes(id);
+  const traces = new Set(calls.filter(own).map((call) => call.hints.trace).filter(Boolean));
+  return calls.filter((call) => own(call) || traces.has(call.hints.trace));
 }
 
 function line(call) {
@@ -95,6 +102,7 @@ async function show(id) {
       el("p", { class: "call-head" }, el("span", { class: `service ${call.service}` }, call.service), ` #${call.id} `,
         call.service === "ingress" ? t("sent") : t("received"), ` ${time(call.at)}`, call.ms !== null && ` · ${call.ms} ms`,
         call.fault && el("span", { class: "fault-mark" }, call.fault)),
+      call.hints.trace && el("p", {}, el("a", { href: `#traces/${call.hints.trace}`, "data-testid": "call-trace" }, t("toTrace"))),
       !call.kept && el("p", { class: "muted" }, t("bodyGone")),
       part(t("request"), `${call.method} ${call.path}`, call.request),
       part(t("response"), String(statusOf(call)), call.response),

@@ -6,7 +6,7 @@ import { drawFaults, refreshFaults } from "./faults.js";
 import { watcher } from "./http.js";
 import { drawMail, refreshMail } from "./mail.js";
 import { otherLanguage, setLanguage, t, translateDocument } from "./strings.js";
-import { drawTraces, refreshTraces } from "./traces.js";
+import { chooseTrace, drawTraces, refreshTraces } from "./traces.js";
 
 const TABS = ["chat", "mail", "faults", "traces"];
 const POLL_MS = 500;
@@ -17,7 +17,8 @@ let polls = 0;
 let polling = null;
 let mailAddress = "";
 
-function showTab(name) {
+function showTab(place) {
+  const [name, detail] = place.split("/");
   tab = TABS.includes(name) ? name : "chat";
   for (const other of TABS) {
     const button = document.getElementById(`tab-${other}`);
@@ -27,8 +28,9 @@ function showTab(name) {
   }
   if (tab === "mail") refreshMail();
   if (tab === "faults") drawFaults();
+  if (tab === "traces" && detail) chooseTrace(detail);
   if (tab === "traces") refreshTraces().catch(offline);
-  history.replaceState(null, "", `#${tab}`);
+  history.replaceState(null, "", `#${[tab, detail].filter(Boolean).join("/")}`);
 }
 
 function startTabs() {

@@ -16,6 +16,11 @@ export function drawTraces() {
   if (chosen) show(chosen).catch(complain);
 }
 
+export function chooseTrace(traceId) {
+  chosen = traceId;
+  drawTraces();
+}
+
 export async function refreshTraces() {
   list = await get("/api/traces?limit=100");
   drawList();
