@@ -33,10 +33,15 @@ class KafkaSettings(Group):
     topic_prefix: str = ""
     """Put in front of every topic and group name, so that two systems can share a cluster."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How connections are encrypted and authenticated; ``PLAINTEXT`` only inside a closed network."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the login is proven, with a ``SASL_…`` protocol."""
     sasl_username: str | None = None
+    """Login name, with a ``SASL_…`` protocol."""
     sasl_password: SecretStr | None = None
+    """Password of that login."""
     ssl_ca_file: Path | None = None
+    """Certificates to trust instead of the system's, in PEM, with ``SSL`` or ``SASL_SSL``."""
     partitions: int = Field(default=4, ge=1, le=1000)
     """Partitions of each topic when it is created."""
     replication_factor: int = Field(default=1, ge=1, le=9)
@@ -51,15 +56,20 @@ class DatabaseSettings(Group):
     """How to reach PostgreSQL."""
 
     url: SecretStr = SecretStr("postgresql://posta@127.0.0.1:5432/posta")
+    """``postgresql://user:password@host:port/database``; percent-encode what is special in a URL."""
     pool_min: int = Field(default=1, ge=0, le=100)
+    """Connections kept open while nothing happens."""
     pool_max: int = Field(default=8, ge=1, le=100)
+    """Most connections of one process; all processes together must fit PostgreSQL's ``max_connections``."""
     command_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """Seconds for one statement; after that the database counts as away."""
 
 
 class HttpSettings(Group):
     """Where the service's own HTTP server listens."""
 
     host: str = "127.0.0.1"
+    """Address to listen on; ``0.0.0.0`` inside a container."""
     port: int = Field(default=8080, ge=0, le=65535)
     """0: a free port, named in the log."""
 
@@ -68,6 +78,7 @@ class LogSettings(Group):
     """What is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level that is written."""
 
 
 class ShutdownSettings(Group):

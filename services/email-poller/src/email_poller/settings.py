@@ -23,9 +23,13 @@ class MailSettings(Group):
     aliases: str = ""
     """Comma-separated further addresses of ours; a mail from one of them is never answered."""
     username: Line
+    """Login name at the IMAP server."""
     password: SecretStr
+    """Password of that login."""
     imap_host: Line
+    """The IMAP server."""
     imap_port: int = Field(default=993, ge=1, le=65535)
+    """Its port: 993 for ``ssl``, usually 143 otherwise."""
     imap_security: Literal["ssl", "starttls", "plain"] = "ssl"
     """``plain`` sends the password readably: only on loopback."""
     imap_ca_file: Path | None = None
@@ -33,7 +37,9 @@ class MailSettings(Group):
     imap_timeout_s: float = Field(default=20.0, gt=0, le=300)
     """How long the server may stay silent, and the connection may take."""
     mailbox: Line = "INBOX"
+    """The folder whose mails are answered."""
     poll_interval_s: float = Field(default=5.0, ge=0.1, le=3600)
+    """Seconds between two looks at the mailbox."""
     max_bytes: int = Field(default=10 * 1_048_576, ge=1024, le=100 * 1_048_576)
     """A larger mail is not fetched: it is ignored and logged."""
     batch: int = Field(default=50, ge=1, le=1000)

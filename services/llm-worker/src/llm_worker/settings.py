@@ -20,6 +20,7 @@ class LlmSettings(Group):
     api_key: SecretStr = SecretStr("")
     """Sent as a bearer token; empty: none is sent."""
     model: str = Field(default="posta-sandbox-1", min_length=1)
+    """The model's name, as the provider spells it."""
     timeout_s: float = Field(default=60.0, gt=0, le=600)
     """Seconds for one call, from connecting to the last byte."""
     max_tokens: int = Field(default=1024, ge=1, le=100_000)

@@ -50,8 +50,11 @@ class MailSettings(Group):
     username: str = ""
     """Login name; empty: no login."""
     password: SecretStr = SecretStr("")
+    """Password of that login."""
     smtp_host: str = ""
+    """The mail server that replies are handed to; empty: no mail is sent."""
     smtp_port: int = Field(default=587, ge=1, le=65535)
+    """Its port; see ``smtp_security``."""
     smtp_security: Literal["ssl", "starttls", "plain"] = "starttls"
     """``ssl``: TLS from the start (465); ``starttls``: TLS or nothing (587); ``plain``: no TLS."""
     smtp_connect_timeout_s: float = Field(default=30.0, gt=0, le=300)
