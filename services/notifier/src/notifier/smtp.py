@@ -81,7 +81,8 @@ class Smtp:
             async with asyncio.timeout(self._settings.smtp_connect_timeout_s):
                 await client.connect()
         except aiosmtplib.SMTPResponseException as exc:
-            raise _refusal(exc) from exc
+            # Not chained: some servers repeat the login line, and with it the password.
+            raise _shut_out(exc.code) from None
         except (aiosmtplib.SMTPException, ssl.SSLError, OSError) as exc:
             # TimeoutError is an OSError. Nothing of the mail has left yet.
             raise Transient(f"the mail server cannot be reached: {type(exc).__name__}") from exc
@@ -112,15 +113,23 @@ async def _say_goodbye(client: aiosmtplib.SMTP) -> None:
         log.debug("smtp_quit_unanswered", error=type(exc).__name__)
 
 
+def _shut_out(code: int) -> Failure:
+    """A refusal before any mail was named: it can be no mail's fault, whatever the code."""
+    reason = f"the mail server answered {code} to our greeting or login"
+    if code < 500:  # noqa: PLR2004 - 5xx is permanent
+        return Transient(reason)
+    log.error("smtp_login_refused", code=code, hint="check POSTA_MAIL__USERNAME and POSTA_MAIL__PASSWORD")
+    return Transient(reason, retry_after_s=NOT_LET_IN_RETRY_S)
+
+
 def _refusal(error: aiosmtplib.SMTPResponseException) -> Failure:
     return _failure(error.code, error.message)
 
 
 def _failure(code: int, text: str) -> Failure:
     match judge_reply(code, text):
-        case NotLetIn(reason):
-            log.error("smtp_login_refused", code=code, hint="check POSTA_MAIL__USERNAME and _PASSWORD")
-            return Transient(reason, retry_after_s=NOT_LET_IN_RETRY_S)
+        case NotLetIn():
+            return _shut_out(code)
         case AgainLater(reason):
             return Transient(reason)
         case AddressGone(reason):
