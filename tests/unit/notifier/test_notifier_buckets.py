@@ -27,6 +27,16 @@ def test_an_unknown_bucket_lets_one_call_through_until_its_answer():
     assert buckets.take(HOOK, 0.2) == pytest.approx(1.9)
 
 
+def test_what_others_took_from_the_bucket_counts_and_so_do_calls_under_way():
+    buckets = Buckets()
+    buckets.take(HOOK, 0)
+    buckets.answered(HOOK, told(4), 0)
+    for _ in range(3):
+        assert buckets.take(HOOK, 0.1) == 0
+    buckets.answered(HOOK, told(1), 0.2)
+    assert buckets.take(HOOK, 0.3) == pytest.approx(1.7)
+
+
 def test_a_used_up_bucket_opens_when_it_was_told_to():
     buckets = Buckets()
     buckets.take(HOOK, 0)
