@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from posta.domain.failure import read_delivery
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
-from posta.engine.partition import Partition, Phase, Work
+from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
 from posta.engine.timers import Timers
 from posta.kafka.connection import connection_options
@@ -142,7 +142,7 @@ class Intake:
             partition=record.partition,
             offset=record.offset,
             timestamp_ms=record.timestamp,
-            headers=tuple(record.headers),
+            headers=headers_of(record),
         )
         return Work(
             record=record,

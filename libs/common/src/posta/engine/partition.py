@@ -13,6 +13,7 @@ from enum import Enum
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from posta.domain.envelope import Headers
 from posta.domain.failure import Delivery
 from posta.domain.watermark import Watermark
 
@@ -25,6 +26,11 @@ class Phase(Enum):
     """Nothing new is started; what runs may finish."""
     CLOSED = "closed"
     """It belongs to another member, or to none."""
+
+
+def headers_of(record: ConsumerRecord) -> Headers:
+    """The record's headers; Kafka allows a null as a header's value, and that counts as empty."""
+    return tuple((name, value or b"") for name, value in record.headers)
 
 
 @dataclass(slots=True, eq=False)

@@ -27,7 +27,7 @@ from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp, RawRecord, Subject
 from posta.engine.outlet import Abandoned, Outlet
-from posta.engine.partition import Work
+from posta.engine.partition import Work, headers_of
 from posta.engine.policy import EnginePolicy
 from posta.engine.timers import Timers
 from posta.errors import Expired, Transient, Unavailable
@@ -275,7 +275,7 @@ class Settlement:
             timestamp_ms=record.timestamp,
             key=record.key,
             value=record.value,
-            headers=tuple(record.headers),
+            headers=headers_of(record),
         )
 
 
