@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from posta_sandbox import keys
 from posta_sandbox.app import create_app
@@ -49,23 +50,43 @@ class Sandbox:
         return keys.webhook_url("", SEED, "ops")
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    now = [1_800_000_000.0]
+class Ingress:
+    """The stub that interactions reach: it notes each request and asks the test's box."""
 
-    async def ingress(request: httpx.Request) -> httpx.Response:
+    def __init__(self) -> None:
+        self.box: Sandbox | None = None
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert self.box is not None
         await request.aread()
-        box.received.append(request)
-        return await box.answer(request)
+        self.box.received.append(request)
+        return await self.box.answer(request)
 
+
+@dataclass
+class Built:
+    """One application for the whole session: building it takes longer than most tests."""
+
+    app: FastAPI
+    ingress: Ingress
+    now: list[float]
+
+
+@pytest.fixture(scope="session")
+def built() -> Built:
+    ingress, now = Ingress(), [0.0]
     stub = httpx.AsyncClient(transport=httpx.MockTransport(ingress))
     settings = SandboxSettings(discord_seed=SEED, llm_latency_s=0, ingress_url="http://ingress")
-    app = create_app(settings, clock=lambda: now[0], client=stub)
-    transport = httpx.ASGITransport(app)
+    return Built(create_app(settings, clock=lambda: now[0], client=stub), ingress, now)
+
+
+@pytest.fixture
+async def sandbox(built: Built) -> AsyncIterator[Sandbox]:
+    built.now[0] = 1_800_000_000.0
+    built.app.state.world.reset()
+    transport = httpx.ASGITransport(built.app)
     headers = {"user-agent": USER_AGENT}
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8090", headers=headers) as http,
-    ):
-        box = Sandbox(http, app.state.world, now)
-        yield box
+    base_url = "http://127.0.0.1:8090"
+    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as http:
+        built.ingress.box = Sandbox(http, built.app.state.world, built.now)
+        yield built.ingress.box

@@ -13,18 +13,19 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from posta_sandbox import keys
 from posta_sandbox.api import api_routes
 from posta_sandbox.connections import Connections
-from posta_sandbox.discord import routes as discord_api
-from posta_sandbox.discord import throttle
+from posta_sandbox.discord import answers, lookalike, throttle
 from posta_sandbox.discord.buckets import Buckets
 from posta_sandbox.discord.delivery import Deliverer
 from posta_sandbox.discord.errors import DiscordError
-from posta_sandbox.discord.routes import Discord, Throttled
+from posta_sandbox.discord.lookalike import Discord, Throttled
+from posta_sandbox.discord.routes import discord_routes
 from posta_sandbox.discord.state import DiscordState
 from posta_sandbox.faults import Faults, Service
 from posta_sandbox.gate import Gate, Guard
 from posta_sandbox.ledger import Ledger
 from posta_sandbox.llm import routes as llm_api
-from posta_sandbox.llm.routes import Llm, LlmError
+from posta_sandbox.llm.errors import LlmError, show_llm_error
+from posta_sandbox.llm.routes import Llm
 from posta_sandbox.local_only import LocalOnly
 from posta_sandbox.mail.box import Account, MailServer
 from posta_sandbox.mail.imap import imap_protocol
@@ -66,7 +67,7 @@ def create_app(
     app = FastAPI(title="Posta sandbox", version="1", lifespan=lifespan, docs_url=None)
     app.state.world = world
     app.state.mail = mail
-    app.include_router(discord_api.discord_routes(world.discord))
+    app.include_router(discord_routes(world.discord))
     app.include_router(llm_api.llm_routes(world.llm))
     app.include_router(mail_routes(mail))
     app.include_router(timeline_routes(world))
@@ -161,16 +162,16 @@ def _add_operations(app: FastAPI, world: World) -> None:
 async def _show_http_error(request: Request, error: Exception) -> Response:
     """Answer an unknown path or method, in Discord's shape under Discord's prefix."""
     assert isinstance(error, StarletteHTTPException)  # noqa: S101  # registered for this class only
-    if request.url.path.startswith(discord_api.PREFIX):
+    if request.url.path.startswith(lookalike.PREFIX):
         shown = DiscordError(error.status_code, 0, f"{error.status_code}: {error.detail}")
-        return await discord_api.show_discord_error(request, shown)
+        return await answers.show_discord_error(request, shown)
     return Problem(error.status_code, str(error.detail), f"{request.url.path} is not here.").response()
 
 
 def _add_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(DiscordError, discord_api.show_discord_error)
-    app.add_exception_handler(Throttled, discord_api.show_throttled)
-    app.add_exception_handler(LlmError, llm_api.show_llm_error)
+    app.add_exception_handler(DiscordError, answers.show_discord_error)
+    app.add_exception_handler(Throttled, answers.show_throttled)
+    app.add_exception_handler(LlmError, show_llm_error)
     app.add_exception_handler(Problem, show_problem)
     app.add_exception_handler(RequestValidationError, show_invalid_request)
     app.add_exception_handler(StarletteHTTPException, _show_http_error)
@@ -180,7 +181,7 @@ def _add_middleware(app: FastAPI, settings: SandboxSettings, world: World, conne
     app.add_middleware(
         Gate,
         guards={
-            discord_api.PREFIX: Guard(
+            lookalike.PREFIX: Guard(
                 service=Service.DISCORD,
                 refusal=lambda fault: throttle.injected(fault, now=world.clock()),
                 hints=lambda path, _body: world.discord.hints(path),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from posta_sandbox.discord.delivery import Deliverer
-from posta_sandbox.discord.routes import Discord
+from posta_sandbox.discord.lookalike import Discord
 from posta_sandbox.faults import Faults
 from posta_sandbox.ledger import Ledger
 from posta_sandbox.llm.routes import Llm

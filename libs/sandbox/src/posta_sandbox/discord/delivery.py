@@ -14,7 +14,7 @@ from posta_sandbox.discord import interactions
 from posta_sandbox.discord.errors import DiscordError
 from posta_sandbox.discord.interaction import Interaction, State, reason_of
 from posta_sandbox.discord.interactions import Use
-from posta_sandbox.discord.routes import Discord
+from posta_sandbox.discord.lookalike import Discord
 from posta_sandbox.ledger import Call, Ledger
 from posta_sandbox.masking import masked_headers, masked_text
 

@@ -158,6 +158,22 @@ class Interaction:
             "followups": [message.view() for message in self.followups],
         }
 
+    def callback_response(self) -> dict[str, Any]:
+        """The callback object of Discord's API; it shows the message only when there is one now."""
+        original = self.original
+        about: dict[str, Any] = {"id": self.id, "type": self.use.type}
+        if original is None:
+            return {"interaction": about}
+        about |= {
+            "response_message_id": original.id,
+            "response_message_loading": original.is_loading,
+            "response_message_ephemeral": original.is_ephemeral,
+        }
+        if self.callback_type != Callback.MESSAGE:
+            return {"interaction": about}
+        resource = {"type": self.callback_type, "message": original.response()}
+        return {"interaction": about, "resource": resource}
+
 
 def reason_of(error: DiscordError) -> str:
     """Return why an initial response was refused, in words."""

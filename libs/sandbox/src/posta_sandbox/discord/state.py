@@ -2,7 +2,6 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from posta_sandbox.discord import people
@@ -20,6 +19,7 @@ from posta_sandbox.discord.limits import FLAG_EPHEMERAL, FLAG_LOADING, message_p
 from posta_sandbox.discord.message import REPLY_TO_COMMAND, Message
 from posta_sandbox.discord.people import Place
 from posta_sandbox.discord.snowflake import Snowflakes
+from posta_sandbox.discord.webhook import Webhook
 from posta_sandbox.keys import webhook_credentials
 
 INTERACTIONS_KEPT = 5_000
@@ -28,17 +28,6 @@ FOLLOWUPS_OF_USER_INSTALL = 5
 NONCES_KEPT = 1_000
 WEBHOOKS_KEPT = 1_000
 OPS_WEBHOOK = "ops"
-
-
-@dataclass(slots=True, kw_only=True)
-class Webhook:
-    """An incoming webhook of a channel."""
-
-    id: str
-    token: str
-    name: str
-    place: Place
-    deleted: bool = False
 
 
 class DiscordState:

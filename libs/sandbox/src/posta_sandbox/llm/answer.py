@@ -8,14 +8,21 @@ from typing import Any
 QUOTED_CHARS = 200
 _TOKEN = re.compile(r"\w{1,4}|[^\w\s]")
 _TOKENS_PER_MESSAGE = 4
+_BLOCK = re.compile(r"\s*<(?P<tag>\w+)>\s*(?P<inside>.*?)\s*</(?P=tag)>\s*", re.DOTALL)
 _FILLER = "This line makes the answer as long as the sandbox was asked to make it. "
 
 
 def question_of(messages: Sequence[dict[str, Any]]) -> str:
-    """Return the text of the last user message; parts of type text are joined."""
+    """Return the text of the last user message; parts of type text are joined.
+
+    A prompt that sets the question off as data, between an opening and a closing tag, is unwrapped:
+    what the person asked is what they should find quoted.
+    """
     for message in reversed(messages):
         if message.get("role") == "user":
-            return text_of(message.get("content"))
+            text = text_of(message.get("content"))
+            block = _BLOCK.fullmatch(text)
+            return block["inside"] if block else text
     return ""
 
 
