@@ -3,6 +3,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -254,3 +256,31 @@ def test_the_supervisors_files_are_for_its_owner_alone(system: System) -> None:
     ]
     assert stat.S_IMODE(system.home.stat().st_mode) == 0o700
     assert {path.name for path in open_to_others} == set()
+
+
+def test_logs_are_followed_across_a_restart(system: System) -> None:
+    system.up()
+    follower = subprocess.Popen(
+        [sys.executable, "-m", "posta_cli", "logs", "notifier", "-f", "-n", "0"],
+        env=system.env,
+        cwd=system.cwd,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        time.sleep(1.5)
+        assert system.posta("restart", "notifier").returncode == 0
+        assert follower.stdout is not None
+        pid = pid_of(system.status(), "notifier")
+        assert f"started pid={pid}" in follower.stdout.readline()
+    finally:
+        follower.kill()
+        follower.communicate()
+
+
+def test_the_doctor_fails_where_kafka_lacks_its_topics_and_says_what_to_do(system: System) -> None:
+    examined = system.posta("doctor")
+    assert examined.returncode == 1
+    assert "fail  kafka" in examined.stdout
+    assert "posta topics apply" in examined.stdout
+    assert "posta db migrate" in examined.stdout

@@ -94,6 +94,7 @@ def test_wiping_removes_the_folder_when_nothing_else_is_in_it(home: Home) -> Non
 def test_a_full_disk_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(UnusableHomeError, match=r"MiB left"):
         prepare(Home(tmp_path / "state"), min_free_bytes=2**60)
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_disk_that_fills_up_while_writing_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,21 +84,26 @@ def prepare(home: Home, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
     """Create the folder's layout, or raise UnusableHomeError saying why it cannot be used."""
     _refuse_foreign(home)
     try:
+        free_bytes = shutil.disk_usage(nearest_folder(home)).free
+        if free_bytes < min_free_bytes:
+            raise UnusableHomeError(
+                f"The disk of {home.root} has {free_bytes // 2**20} MiB left;"
+                f" Kafka and PostgreSQL need at least {min_free_bytes // 2**20} MiB.",
+                "Free some space, or set POSTA_HOME to a folder on another disk.",
+            )
         home.root.mkdir(parents=True, exist_ok=True)
         home.root.chmod(0o700)
         for folder in (home.logs, home.run, home.services):
             folder.mkdir(exist_ok=True)
-        free_bytes = shutil.disk_usage(home.root).free
     except OSError as exc:
         raise unusable(home, exc) from exc
-    if free_bytes < min_free_bytes:
-        raise UnusableHomeError(
-            f"The disk of {home.root} has {free_bytes // 2**20} MiB left;"
-            f" Kafka and PostgreSQL need at least {min_free_bytes // 2**20} MiB.",
-            "Free some space, or set POSTA_HOME to a folder on another disk.",
-        )
     if not home.state_file.exists():
         save_ports(home, {})
+
+
+def nearest_folder(home: Home) -> Path:
+    """Return the home, or the folder nearest to it that exists."""
+    return next(folder for folder in (home.root, *home.root.parents) if folder.exists())
 
 
 def read_ports(home: Home) -> dict[str, int]:
@@ -150,7 +155,8 @@ def wipe(home: Home) -> None:
     _refuse_foreign(home)
     try:
         for name in _CONTENTS:
-            shutil.rmtree(home.root / name, ignore_errors=False) if (home.root / name).exists() else None
+            if (home.root / name).exists():
+                shutil.rmtree(home.root / name)
         for name in _FILES:
             (home.root / name).unlink(missing_ok=True)
         if home.root.exists() and not any(home.root.iterdir()):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from posta_cli import ports
 from posta_cli.doctor.finding import Finding, fail, ok, warn
 from posta_cli.errors import CommandError
-from posta_cli.home import MIN_FREE_BYTES, Home, read_ports
+from posta_cli.home import MIN_FREE_BYTES, Home, nearest_folder, read_ports
 from posta_cli.supervisor.plan import Parts
 from posta_sandbox.embedded import jars
 from posta_sandbox.embedded import ports as loopback
@@ -27,9 +27,7 @@ def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 def home_is_usable(home: Home) -> Finding:
     """Ask whether Posta can keep its state there, and read what it kept."""
-    folder = home.root
-    while not folder.exists():
-        folder = folder.parent
+    folder = nearest_folder(home)
     if not os.access(folder, os.W_OK | os.X_OK):
         return fail("home", f"{folder} is not writable", "Set POSTA_HOME to another folder.")
     try:
@@ -41,10 +39,7 @@ def home_is_usable(home: Home) -> Finding:
 
 def disk(home: Home) -> Finding:
     """Ask whether there is room for Kafka's and PostgreSQL's data."""
-    folder = home.root
-    while not folder.exists():
-        folder = folder.parent
-    free_bytes = shutil.disk_usage(folder).free
+    free_bytes = shutil.disk_usage(nearest_folder(home)).free
     text = f"{free_bytes // 2**20} MiB free"
     if free_bytes < MIN_FREE_BYTES:
         return fail("disk", text, "Free some space, or set POSTA_HOME to another disk.")
