@@ -74,10 +74,12 @@ class ChatCompletions:
                 response = await self._post(prompt, timeout_s)
         except (httpx.TimeoutException, TimeoutError):
             return _transient(Outcome.TIMEOUT, f"the LLM provider did not answer in {timeout_s:.3g} s")
-        except httpx.DecodingError as exc:
-            return _transient(Outcome.TRUNCATED, f"the LLM provider's answer cannot be decoded: {_kind(exc)}")
-        except httpx.RequestError as exc:
+        except _BrokenOff as exc:
+            return _transient(Outcome.TRUNCATED, f"the LLM provider's answer broke off: {exc}")
+        except (httpx.ConnectError, httpx.UnsupportedProtocol) as exc:
             return _transient(Outcome.CONNECTION, f"the LLM provider cannot be reached: {_kind(exc)}")
+        except httpx.RequestError as exc:
+            return _transient(Outcome.CONNECTION, f"the connection to the LLM provider broke: {_kind(exc)}")
         current.set_attribute("http.response.status_code", response.status)
         return judge(response, model=self._settings.model, now=self._clock())
 
@@ -95,14 +97,10 @@ class ChatCompletions:
         )
         response = await self._client.send(request, stream=True, follow_redirects=False)
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _MAX_BODY_BYTES:
-                    break  # cut off here, it is judged as what it is: no readable answer
+            body = await _read_body(response)
         finally:
             await response.aclose()
-        return Response(status=response.status_code, headers=response.headers, body=bytes(body))
+        return Response(status=response.status_code, headers=response.headers, body=body)
 
     def _headers(self) -> dict[str, str]:
         key = self._settings.api_key.get_secret_value()
@@ -119,6 +117,22 @@ class ChatCompletions:
             "server.address": self._host.hostname or "",
             "server.port": port,
         }
+
+
+class _BrokenOff(Exception):
+    """The answer began and did not end as it should."""
+
+
+async def _read_body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > _MAX_BODY_BYTES:
+                break  # cut off here, it is judged as what it is: no readable answer
+    except (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError) as exc:
+        raise _BrokenOff(_kind(exc)) from exc
+    return bytes(body)
 
 
 def _transient(outcome: Outcome, reason: str) -> Failed:

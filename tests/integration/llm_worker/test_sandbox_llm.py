@@ -1,0 +1,84 @@
+"""The worker's provider against the LLM look-alike: the two must agree on the protocol."""
+
+import httpx
+import pytest
+from support.questions import discord_question
+from support.sandbox_server import sandbox_server
+
+from llm_worker.prompt import build_prompt
+from llm_worker.provider import ChatCompletions
+from llm_worker.question import question_of
+from llm_worker.rules import AnswerRules
+from llm_worker.settings import LlmSettings
+from posta.errors import NotNow, Permanent, Transient
+from posta_sandbox.rules import LlmLimits
+
+pytestmark = pytest.mark.integration
+
+RULES = AnswerRules(max_question_chars=1000, system={"en": "<question>", "es": "<question>"})
+
+
+@pytest.fixture
+def sandbox():
+    with sandbox_server() as running:
+        running.world.llm.settings.latency_s = 0.0
+        yield running
+
+
+async def ask(sandbox, *, timeout_s=5.0, **fields):
+    given = {"api_key": "any", **fields}
+    settings = LlmSettings(base_url=f"{sandbox.url}/llm/v1", **given)
+    prompt = build_prompt(question_of(discord_question(text="Why is the sky blue?").data), RULES)
+    async with httpx.AsyncClient() as client:
+        return await ChatCompletions(client, settings).complete(prompt, timeout_s=timeout_s)
+
+
+async def test_an_answer_is_read_with_its_usage(sandbox):
+    found = await ask(sandbox)
+    assert "Why is the sky blue?" in found.text
+    assert found.finish_reason == "stop"
+    assert found.tokens_in
+    assert found.tokens_out
+
+
+async def test_its_rate_limit_is_waited_out_as_told(sandbox):
+    sandbox.world.llm.limits = LlmLimits(rpm=1, window_s=30)
+    await ask(sandbox)
+    with pytest.raises(NotNow) as caught:
+        await ask(sandbox)
+    assert 20 < caught.value.wait_s <= 30
+
+
+async def test_a_request_over_the_token_limit_is_never_repeated(sandbox):
+    sandbox.world.llm.limits = LlmLimits(tpm=5)
+    with pytest.raises(Permanent, match="413"):
+        await ask(sandbox)
+
+
+async def test_a_missing_key_is_named(sandbox):
+    with pytest.raises(Permanent, match="POSTA_LLM__API_KEY"):
+        await ask(sandbox, api_key="")
+
+
+async def test_an_unknown_model_is_named(sandbox):
+    sandbox.world.llm.settings.models = ["other"]
+    with pytest.raises(Permanent, match="model_not_found"):
+        await ask(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure", "reason"),
+    [
+        pytest.param({"kind": "429", "retry_after": 7}, NotNow, "429", id="429"),
+        pytest.param({"kind": "5xx", "status": 503}, Transient, "503", id="503"),
+        pytest.param({"kind": "reset"}, Transient, "connection .* broke", id="reset"),
+        pytest.param({"kind": "truncated"}, Transient, "broke off", id="truncated"),
+        pytest.param({"kind": "lost_answer"}, Transient, "connection .* broke", id="the answer is lost"),
+        pytest.param({"kind": "hang"}, Transient, "did not answer in 0.5 s", id="hang"),
+    ],
+)
+async def test_each_fault_of_the_sandbox_is_the_failure_it_imitates(sandbox, fault, failure, reason):
+    sandbox.strike("llm", {**fault, "count": 1})
+    with pytest.raises(failure, match=reason):
+        await ask(sandbox, timeout_s=0.5 if fault["kind"] == "hang" else 5.0)
+    await ask(sandbox)
