@@ -78,6 +78,7 @@ class Acceptor:
             wire = encode(event, current_trace_headers())
             kept = await self._keep(Entry(event_id=event.id, topic=topic.name, wire=wire))
             current.set_attribute("posta.kept", kept.value)
+            log.info("accepted", kind=kind, event_id=event.id, kept=kept.value)
         names.INGRESS_ACCEPTED.labels(kind, kept.value).inc()
         return kept
 

@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
+from nacl.signing import VerifyKey
 
 from ingress.acceptor import Acceptor
 from ingress.commands import FILE_NAME as COMMANDS_FILE
-from ingress.commands import load_commands
+from ingress.commands import Commands, load_commands
 from ingress.drain import Drainer
 from ingress.events_route import Events, events_router
 from ingress.interactions_route import Interactions, interactions_router
@@ -20,7 +22,7 @@ from ingress.spool_file import SpoolPolicy
 from ingress.switch import Switch
 from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME as DESTINATIONS_FILE
-from posta.destinations import load_destinations
+from posta.destinations import Destinations, load_destinations
 from posta.http.app import create_app
 from posta.http.health import Health
 from posta.http.server import serving
@@ -29,36 +31,57 @@ from posta.telemetry import names
 from posta.version import service_version
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """Everything that may be wrong in the configuration, read before anything is opened."""
+
+    commands: Commands
+    destinations: Destinations
+    api_keys: ApiKeys
+    public_keys: tuple[VerifyKey, ...]
+
+    @classmethod
+    def read(cls, settings: Settings) -> "_Rules":
+        return cls(
+            commands=load_commands(settings.config_dir / COMMANDS_FILE),
+            destinations=load_destinations(settings.config_dir / DESTINATIONS_FILE),
+            api_keys=ApiKeys.parse(settings.api_keys.get_secret_value()),
+            public_keys=parse_public_keys(settings.discord.public_keys),
+        )
+
+
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run until ``stop``: then no new requests, those under way finished, the file closed.
 
     Raises ``ConfigurationError`` before anything is opened when a setting or a rules file is wrong.
     """
-    acceptor_settings = settings.ingress
-    commands = load_commands(settings.config_dir / COMMANDS_FILE)
-    destinations = load_destinations(settings.config_dir / DESTINATIONS_FILE)
-    api_keys = ApiKeys.parse(settings.api_keys.get_secret_value())
-    public_keys = parse_public_keys(settings.discord.public_keys)
+    rules = _Rules.read(settings)
     switch = Switch()
     async with (
         Spool(_spool_policy(settings)) as spool,
         Producer(settings.kafka, client_id="ingress") as producer,
-        _draining(Drainer(producer, spool, switch)) as drainer,
     ):
+        _show(spool)
+        drainer = Drainer(producer, spool, switch)
         acceptor = Acceptor(
             producer,
             spool,
             switch,
-            publish_budget_s=acceptor_settings.publish_budget_s,
-            spool_budget_s=acceptor_settings.spool_budget_s,
+            publish_budget_s=settings.ingress.publish_budget_s,
+            spool_budget_s=settings.ingress.spool_budget_s,
         )
-        interactions = Interactions(
-            acceptor, commands, keys=public_keys, max_body_bytes=acceptor_settings.max_body_bytes
-        )
-        events = Events(acceptor, api_keys, destinations, max_body_bytes=acceptor_settings.max_body_bytes)
-        _show(spool)
-        async with serving(build_app(drainer, interactions, events), settings.http):
-            await stop.wait()
+        app = build_app(drainer, *_doors(acceptor, rules, settings.ingress.max_body_bytes))
+        async with _draining(drainer) as draining, serving(app, settings.http):
+            await _until(stop, draining)
+
+
+def _doors(acceptor: Acceptor, rules: _Rules, max_body_bytes: int) -> tuple[Interactions, Events]:
+    """The two ways in."""
+    interactions = Interactions(
+        acceptor, rules.commands, keys=rules.public_keys, max_body_bytes=max_body_bytes
+    )
+    events = Events(acceptor, rules.api_keys, rules.destinations, max_body_bytes=max_body_bytes)
+    return interactions, events
 
 
 def build_app(drainer: Drainer, interactions: Interactions, events: Events) -> FastAPI:
@@ -81,12 +104,25 @@ def _spool_policy(settings: Settings) -> SpoolPolicy:
 
 
 @asynccontextmanager
-async def _draining(drainer: Drainer) -> AsyncIterator[Drainer]:
-    """Drain while the block runs; should the drainer fail, the block is cancelled and the service ends."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(drainer.run(), name="drainer")
-        yield drainer
+async def _draining(drainer: Drainer) -> AsyncIterator["asyncio.Task[None]"]:
+    """Drain while the block runs; cancelled midway it has at worst published what it did not yet forget."""
+    task = asyncio.create_task(drainer.run(), name="drainer")
+    try:
+        yield task
+    finally:
         task.cancel()
+        await asyncio.wait([task])
+
+
+async def _until(stop: asyncio.Event, draining: "asyncio.Task[None]") -> None:
+    """Return when ``stop`` is set. Raises what ended the drainer, should it end before."""
+    stopping = asyncio.create_task(stop.wait(), name="stopping")
+    try:
+        await asyncio.wait({stopping, draining}, return_when=asyncio.FIRST_COMPLETED)
+        if draining.done():
+            draining.result()
+    finally:
+        stopping.cancel()
 
 
 def _show(spool: Spool) -> None:
