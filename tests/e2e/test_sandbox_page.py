@@ -16,6 +16,8 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from posta_sandbox import keys
@@ -235,3 +237,49 @@ async def test_the_page_speaks_spanish(stage):
     assert await stage.page.locator("html").get_attribute("lang") == "es"
     message = await stage.ask("¿Cómo?")
     await expect(message).to_contain_text("Posta está pensando…")
+
+
+async def test_a_trace_is_drawn_as_a_waterfall(stage):
+    export = ExportTraceServiceRequest()
+    for service in ("ingress", "llm-worker"):
+        resource = export.resource_spans.add()
+        name = KeyValue(key="service.name", value=AnyValue(string_value=service))
+        resource.resource.attributes.append(name)
+        resource.scope_spans.add().spans.add(
+            trace_id=b"t" * 16, span_id=service.encode()[:8].ljust(8), name=f"work of {service}",
+            parent_span_id=b"" if service == "ingress" else b"ingress ",
+            start_time_unix_nano=1_800_000_000_000_000_000, end_time_unix_nano=1_800_000_000_500_000_000,
+        )  # fmt: skip
+    await stage.http.post("/v1/traces", content=export.SerializeToString())
+    await stage.page.get_by_test_id("tab-traces").click()
+    await stage.page.get_by_test_id("trace").first.click()
+    spans = stage.page.get_by_test_id("span")
+    await expect(spans).to_have_count(2)
+    await expect(spans.last).to_contain_text("work of llm-worker")
+    await expect(spans.last).to_contain_text("500.0 ms")
+
+
+async def test_the_page_works_by_keyboard_alone(stage):
+    await expect(stage.page.get_by_test_id("question")).to_be_focused()
+    await stage.page.keyboard.type("typed and sent with Enter")
+    await stage.page.keyboard.press("Enter")
+    await expect(stage.page.get_by_test_id("message")).to_contain_text("typed and sent with Enter")
+    await stage.page.get_by_test_id("tab-chat").focus()
+    await stage.page.keyboard.press("ArrowRight")
+    await expect(stage.page.get_by_test_id("tab-mail")).to_have_attribute("aria-selected", "true")
+    await stage.page.get_by_test_id("raw-toggle").click()
+    await expect(stage.page.get_by_test_id("drawer")).to_be_visible()
+    await stage.page.keyboard.press("Escape")
+    await expect(stage.page.get_by_test_id("raw-toggle")).to_be_focused()
+
+
+async def test_every_control_has_a_name(stage):
+    for tab in ("chat", "mail", "faults", "traces"):
+        await stage.page.get_by_test_id(f"tab-{tab}").click()
+        nameless = await stage.page.evaluate(
+            """() => [...document.querySelectorAll("input, select, textarea, button")]
+                .filter((c) => c.offsetParent && !c.labels?.length && !c.getAttribute("aria-label")
+                    && !c.textContent.trim())
+                .map((c) => c.outerHTML)"""
+        )
+        assert nameless == []

@@ -327,3 +327,18 @@ async def test_a_body_beyond_25_mib_is_too_large(sandbox):
     body = b"x" * (27 * 1024 * 1024)
     response = await sandbox.http.post(sandbox.ops_path, content=body)
     assert (response.status_code, response.json()["code"]) == (413, 40005)
+
+
+async def test_a_button_updates_the_message_it_is_on(sandbox):
+    asked = await sandbox.ask()
+    path = sandbox.reply_path(asked) + "/messages/@original"
+    message = (await sandbox.http.patch(path, json={"content": "Approve?"})).json()
+
+    async def update(_request):
+        return httpx.Response(200, json={"type": 7, "data": {"content": "Approved"}})
+
+    sandbox.answer = update
+    pressed = await sandbox.ask(type="component", custom_id="ok:1", message_id=message["id"])
+    assert pressed["state"] == "answered"
+    assert json.loads(sandbox.received[-1].content)["message"]["content"] == "Approve?"
+    assert (await sandbox.shown(asked))["original"]["content"] == "Approved"

@@ -6,6 +6,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from posta_sandbox import traces
+
 
 async def test_every_call_is_in_the_ledger_even_a_faulted_one(sandbox):
     await sandbox.http.put("/api/faults/discord", json={"kind": "5xx", "status": 502, "count": 1})
@@ -111,7 +113,7 @@ async def test_only_this_machines_programs_may_use_it(sandbox, headers, status):
     assert response.status_code == status
 
 
-def export() -> bytes:
+def export(trace_id: bytes = bytes([7] * 16)) -> bytes:
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
     service = KeyValue(key="service.name", value=AnyValue(string_value="ingress"))
@@ -119,7 +121,7 @@ def export() -> bytes:
     scope = resource.scope_spans.add()
     for number, parent in ((1, b""), (2, bytes([1] * 8))):
         span = scope.spans.add(
-            trace_id=bytes([7] * 16),
+            trace_id=trace_id,
             span_id=bytes([number] * 8),
             parent_span_id=parent,
             name=f"span {number}",
@@ -191,3 +193,10 @@ async def test_the_page_loads_nothing_foreign(sandbox):
     assert script.headers["content-type"].startswith("text/javascript")
     for missing in ("/page/__init__.py", "/page/..%2fapp.py", "/page/nothing.js"):
         assert (await sandbox.http.get(missing)).status_code == 404
+
+
+async def test_old_traces_make_room_for_new_ones(sandbox, monkeypatch):
+    monkeypatch.setattr(traces, "SPANS_KEPT", 3)
+    for trace in (b"a", b"b", b"c"):
+        sandbox.world.traces.receive(export(trace * 16))
+    assert [t["trace_id"] for t in sandbox.world.traces.newest()] == [b"c".hex() * 16]

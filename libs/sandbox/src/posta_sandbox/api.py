@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from posta_sandbox.discord import people
+from posta_sandbox.discord.errors import DiscordError
 from posta_sandbox.discord.webhook import Webhook
 from posta_sandbox.faults import Fault, Service
 from posta_sandbox.interaction_request import InteractionRequest
@@ -69,14 +70,10 @@ def _add_interactions(router: APIRouter, world: World) -> None:
 
 
 def _message(world: World, message_id: str) -> dict[str, Any]:
-    state = world.discord.state
-    found = [m for m in state.posts if m.id == message_id]
-    for interaction in state.interactions.values():
-        candidates = [interaction.original, *interaction.followups]
-        found += [m for m in candidates if m is not None and m.id == message_id]
-    if not found:
-        raise Problem(422, "Unknown message", f"message_id: no message has id {message_id}.")
-    return found[0].response()
+    try:
+        return world.discord.state.message(message_id).response()
+    except DiscordError as exc:
+        raise Problem(422, "Unknown message", f"message_id: no message has id {message_id}.") from exc
 
 
 def _add_webhooks(router: APIRouter, world: World) -> None:

@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 TRACES_KEPT = 1_000
 SPANS_KEPT_PER_TRACE = 2_000
+SPANS_KEPT = 50_000
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUSES = ("unset", "ok", "error")
 
@@ -25,6 +26,7 @@ class Traces:
 
     def __init__(self) -> None:
         self._spans: OrderedDict[str, dict[str, dict[str, Any]]] = OrderedDict()
+        self._kept = 0
         self.version = 0
 
     def receive(self, body: bytes, *, encoding: str = "identity") -> int:
@@ -42,10 +44,12 @@ class Traces:
 
     def _keep(self, span: dict[str, Any]) -> None:
         spans = self._spans.setdefault(span["trace_id"], {})
-        if len(spans) < SPANS_KEPT_PER_TRACE:
+        if len(spans) < SPANS_KEPT_PER_TRACE and span["span_id"] not in spans:
             spans[span["span_id"]] = span
-        while len(self._spans) > TRACES_KEPT:
-            self._spans.popitem(last=False)
+            self._kept += 1
+        while len(self._spans) > TRACES_KEPT or (self._kept > SPANS_KEPT and len(self._spans) > 1):
+            _, forgotten = self._spans.popitem(last=False)
+            self._kept -= len(forgotten)
 
     def newest(self, limit: int = 200) -> list[dict[str, Any]]:
         """Return a line for each of the newest traces, newest first."""
@@ -58,6 +62,7 @@ class Traces:
     def clear(self) -> None:
         """Forget all traces."""
         self._spans.clear()
+        self._kept = 0
         self.version += 1
 
 

@@ -188,6 +188,10 @@ class DiscordState:
             else:
                 message.flags |= FLAG_LOADING
             interaction.original = message
+        elif kind in (Callback.DEFERRED_UPDATE, Callback.UPDATE):
+            interaction.original = self._pressed(interaction)
+            if kind == Callback.UPDATE:
+                edit(interaction.original, data, now)
         interaction.acknowledge(kind, now)
         self.version += 1
 
@@ -200,6 +204,20 @@ class DiscordState:
             raise invalid_webhook_token()
         interaction.check_token(token, now)
         return interaction
+
+    def message(self, message_id: str) -> Message:
+        """Return any living message by id; raises 10008."""
+        candidates = [*self.posts]
+        for interaction in self.interactions.values():
+            candidates += [m for m in (interaction.original, *interaction.followups) if m is not None]
+        found = next((m for m in candidates if m.id == message_id), None)
+        if found is None:
+            raise unknown_message()
+        return _alive(found)
+
+    def _pressed(self, interaction: Interaction) -> Message:
+        """Return the message whose button or select began an interaction; raises 10008."""
+        return self.message(str((interaction.use.message or {}).get("id")))
 
     def interaction_of(self, token: str) -> Interaction | None:
         """Return whose token this is, dead ones included."""

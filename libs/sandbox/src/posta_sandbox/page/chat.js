@@ -89,22 +89,20 @@ function drawPeople() {
 }
 
 function drawMessages() {
-  const list = $("messages");
-  const follow = list.scrollHeight - list.scrollTop - list.clientHeight < 120;
+  const scroll = $("scroll");
+  const follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
   const items = data.items.filter((item) => placeOf(item) === here());
-  sync(list, items, {
+  sync($("messages"), items, {
     key: (item) => item.id,
     stamp: (item) => JSON.stringify([item, me, currentLanguage()]),
     build: (item) => (item.kind === "post" ? post(item) : interaction(item)),
   });
-  list.classList.toggle("empty", items.length === 0);
-  list.dataset.empty = t("noMessages");
+  $("messages").dataset.empty = t("noMessages");
   if (follow) toBottom();
 }
 
 function toBottom() {
-  const list = $("messages");
-  list.scrollTop = list.scrollHeight;
+  $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
 function interaction(item) {

@@ -9,6 +9,7 @@ let address = "";
 let answering = null;
 let messages = [];
 let problem = "";
+let hasServer = false;
 
 export function drawMail(mailAddress) {
   address = mailAddress ?? address;
@@ -28,8 +29,9 @@ export function drawMail(mailAddress) {
 
 export async function refreshMail() {
   try {
-    messages = await get("/api/mail");
-    problem = "";
+    hasServer ||= (await get("/api/mail/addresses")).smtp_port !== null;
+    messages = hasServer ? await get("/api/mail") : [];
+    problem = hasServer ? "" : t("noMailServer");
   } catch (error) {
     messages = [];
     problem = error.message;

@@ -24,7 +24,7 @@ const TABLE = {
     // mail
     write: "Write as a customer", from: "From", to: "To", subject: "Subject", text: "Text",
     sendMail: "Send", inbox: "Inbox of {address}", customerBox: "Inboxes of customers",
-    answering: "In reply to", reply: "Reply", cancelReply: "not a reply", emptyBox: "No mail.",
+    answering: "In reply to", reply: "Reply", cancelReply: "not a reply", emptyBox: "No mail.", noMailServer: "This sandbox runs without a mail server.",
     seen: "read", unseen: "unread", mailSent: "Sent.", automatic: "automatic", thread: "reply",
     headers: "Headers",
     // faults
@@ -67,7 +67,7 @@ const TABLE = {
     service: "Servicio", emptyBody: "(vacío)", sent: "enviada", received: "recibida",
     write: "Escribir como cliente", from: "De", to: "Para", subject: "Asunto", text: "Texto",
     sendMail: "Enviar", inbox: "Bandeja de {address}", customerBox: "Bandejas de los clientes",
-    answering: "En respuesta a", reply: "Responder", cancelReply: "no es respuesta", emptyBox: "No hay correo.",
+    answering: "En respuesta a", reply: "Responder", cancelReply: "no es respuesta", emptyBox: "No hay correo.", noMailServer: "Este sandbox funciona sin servidor de correo.",
     seen: "leído", unseen: "sin leer", mailSent: "Enviado.", automatic: "automático", thread: "respuesta",
     headers: "Cabeceras",
     faultsIntro: "Rompe una parte a propósito y mira qué hace Posta. Cada fallo afecta a las próximas llamadas o a una parte de ellas.",
