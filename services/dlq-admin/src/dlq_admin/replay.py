@@ -10,6 +10,7 @@ from dlq_admin.dead_letter import Bytes, Reading
 from posta.domain.envelope import Wire
 from posta.domain.failure import delivery_headers, read_delivery, with_headers
 from posta.errors import Permanent
+from posta.kafka.producer import NULL_VALUE_HEADER
 from posta.topics import GROUPS, lane_topic
 
 _SHORTEST_LANE_S = {group.name: group.lane_delays_s[0] for group in GROUPS if group.lane_delays_s}
@@ -47,8 +48,10 @@ def replay_wire(reading: Reading, record: Bytes) -> Wire:
         lane_due=0.0,
         redrive=delivery.redrive + 1,
     )
+    # The producer writes a record with neither key nor value as an empty value with this mark.
+    is_null = record.key is None and any(name == NULL_VALUE_HEADER for name, _ in record.headers)
     return Wire(
         key=record.key,
-        value=record.value,
+        value=None if is_null else record.value,
         headers=with_headers(record.headers, delivery_headers(anew)),
     )
