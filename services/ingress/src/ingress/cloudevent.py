@@ -57,7 +57,7 @@ Time = Annotated[Attribute, AfterValidator(_is_rfc3339)]
 class Published(BaseModel):
     """An event in the plain form; a misspelt member is refused rather than dropped."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Event")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Event", use_attribute_docstrings=True)
     type: Name
     """What happened, in the publisher's words, such as ``backup.failed``."""
     data: dict[str, Any] = Field(default_factory=dict)
