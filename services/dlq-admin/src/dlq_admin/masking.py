@@ -21,6 +21,8 @@ _PUNCTUATION = re.compile(r"[^a-z0-9]")
 _JSON_FIELD = re.compile(r'"((?:[^"\\]|\\.){0,80}+)"(\s{0,20}:\s{0,20})"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _QUOTED_JSON_FIELD = re.compile(r'(\\{1,7}")([^"\\]{0,80}+)(\\{1,7}"\s{0,20}:\s{0,20}\\{1,7}")[^"\\]*+')
 _ASSIGNMENT = re.compile(r"(?<![\w-])([\w-]{1,60}+)(=|:[ ]?)([^\s&\"';,<>]++)")
+_AUTHORIZATION = re.compile(r"(authorization[ ]{0,5}[:=][ ]{0,5})[^\r\n\"']++", re.IGNORECASE)
+"""A scheme and its credential are two words: the rest of the line goes."""
 _ESCAPED_SLASHES = re.compile(r"(\\/(?:webhooks|interactions)\\/\d++\\/)[\w.\-]++")
 _ADDRESS = re.compile(r"(?<![\w.+%-])([\w.+%-])[\w.+%-]*+@([\w-]++(?:\.[\w-]++)*+)")
 
@@ -31,6 +33,7 @@ def mask_secrets(text: str) -> str:
     """``text`` without credentials; addresses stay."""
     text = _JSON_FIELD.sub(_json_field, text)
     text = _QUOTED_JSON_FIELD.sub(_quoted_field, text)
+    text = _AUTHORIZATION.sub(rf"\1{MASK}", text)
     text = _ASSIGNMENT.sub(_assignment, text)
     text = _ESCAPED_SLASHES.sub(rf"\1{MASK}", text)
     return redact(text)
