@@ -200,3 +200,15 @@ async def test_old_traces_make_room_for_new_ones(sandbox, monkeypatch):
     for trace in (b"a", b"b", b"c"):
         sandbox.world.traces.receive(export(trace * 16))
     assert [t["trace_id"] for t in sandbox.world.traces.newest()] == [b"c".hex() * 16]
+
+
+def test_the_ticks_of_a_poller_make_room_before_a_story_does(monkeypatch):
+    monkeypatch.setattr(traces, "TRACES_KEPT", 2)
+    kept = traces.Traces()
+    kept.receive(export(b"s" * 16))
+    for tick in (b"1", b"2", b"3"):
+        request = ExportTraceServiceRequest()
+        span = {"trace_id": tick * 16, "span_id": b"x" * 8, "name": "poll"}
+        request.resource_spans.add().scope_spans.add().spans.add(**span)
+        kept.receive(request.SerializeToString())
+    assert [t["trace_id"] for t in kept.newest()] == [b"3".hex() * 16, b"s".hex() * 16]

@@ -48,8 +48,13 @@ class Traces:
             spans[span["span_id"]] = span
             self._kept += 1
         while len(self._spans) > TRACES_KEPT or (self._kept > SPANS_KEPT and len(self._spans) > 1):
-            _, forgotten = self._spans.popitem(last=False)
-            self._kept -= len(forgotten)
+            self._kept -= len(self._spans.pop(self._least_telling()))
+
+    def _least_telling(self) -> str:
+        """Return the oldest trace of one span (a poller's, mostly), or the oldest of all."""
+        oldest = next(iter(self._spans))
+        older = list(self._spans)[:-1]
+        return next((trace_id for trace_id in older if len(self._spans[trace_id]) == 1), oldest)
 
     def newest(self, limit: int = 200) -> list[dict[str, Any]]:
         """Return a line for each of the newest traces, newest first."""

@@ -7,6 +7,7 @@ import { t, time } from "./strings.js";
 const drawer = document.getElementById("drawer");
 const SERVICES = ["ingress", "discord", "llm", "smtp", "imap"];
 let about = null; // the id of the message whose calls are shown
+let question = ""; // what it asked: the LLM is told that, not who asked
 let service = "";
 let calls = [];
 let open = null; // the call that is shown whole
@@ -18,8 +19,9 @@ export function startCalls() {
   });
 }
 
-export function openDrawer(messageId = null) {
+export function openDrawer(messageId = null, asked = "") {
   about = messageId;
+  question = asked;
   service = "";
   open = null;
   drawer.hidden = false;
@@ -68,11 +70,12 @@ function drawList() {
   sync(list, shown, { key: (call) => call.id, stamp: (call) => JSON.stringify(call), build: line });
 }
 
-// A message's own calls, and those that its trace leads to (the question asked of the LLM).
+// A message's own calls, those of its trace, and its question as it was put to the LLM.
 function callsOf(id) {
   const own = (call) => Object.values(call.hints).includes(id) || call.path.includes(id);
   const traces = new Set(calls.filter(own).map((call) => call.hints.trace).filter(Boolean));
-  return calls.filter((call) => own(call) || traces.has(call.hints.trace));
+  const asks = (call) => call.service === "llm" && call.hints.question && question.startsWith(call.hints.question);
+  return calls.filter((call) => own(call) || traces.has(call.hints.trace) || asks(call));
 }
 
 function line(call) {

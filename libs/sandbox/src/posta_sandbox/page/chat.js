@@ -147,7 +147,7 @@ function post(item) {
 function byline(name, badge, item) {
   return el("p", { class: "byline" }, el("b", {}, name), el("span", { class: "badge" }, badge),
     el("time", { datetime: new Date(item.at * 1000).toISOString() }, time(item.at)),
-    el("button", { type: "button", class: "raw", "data-testid": "raw-of-message", "aria-label": t("rawOf"), onclick: () => openRaw(item.id) }, t("raw")));
+    el("button", { type: "button", class: "raw", "data-testid": "raw-of-message", "aria-label": t("rawOf"), onclick: () => openRaw(item.id, String(item.options?.question ?? "")) }, t("raw")));
 }
 
 function content(message, edited = false) {

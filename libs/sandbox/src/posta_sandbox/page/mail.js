@@ -97,6 +97,7 @@ async function send(event, from, subject, text) {
     return toast(error.message);
   }
   text.value = "";
+  subject.value = "";
   answering = null;
   drawAnswering();
   toast(t("mailSent"));

@@ -44,7 +44,7 @@ const TABLE = {
     // traces
     noTraces: "No trace has arrived. Ask something first.", spans: "{n} spans", span1: "1 span", errors: "errors: {n}",
     chooseTrace: "Choose a trace to see where its time went.", attributes: "Attributes", links: "Links",
-    traceList: "Newest traces", toTrace: "See its trace", started: "started", duration: "took",
+    traceList: "Newest traces", singleSpans: "Also those of one span", toTrace: "See its trace", started: "started", duration: "took",
   },
   es: {
     skip: "Saltar al contenido", sandbox: "sandbox", parts: "Partes del sandbox",
@@ -85,7 +85,7 @@ const TABLE = {
     rpm: "Peticiones por minuto", tpm: "Tokens por minuto", noLimit: "sin límite", apply: "Aplicar", applied: "Aplicado.",
     noTraces: "No ha llegado ninguna traza. Pregunta algo primero.", spans: "{n} tramos", span1: "1 tramo", errors: "errores: {n}",
     chooseTrace: "Elige una traza para ver en qué se fue el tiempo.", attributes: "Atributos", links: "Enlaces",
-    traceList: "Trazas más recientes", toTrace: "Ver su traza", started: "empezó", duration: "duró",
+    traceList: "Trazas más recientes", singleSpans: "También las de un solo tramo", toTrace: "Ver su traza", started: "empezó", duration: "duró",
   },
 };
 

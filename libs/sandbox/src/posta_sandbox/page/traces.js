@@ -7,10 +7,11 @@ import { currentLanguage, t, time } from "./strings.js";
 const panel = document.getElementById("panel-traces");
 let list = [];
 let chosen = null;
+let showSingle = false;
 
 export function drawTraces() {
   panel.replaceChildren(
-    el("section", { class: "card trace-list" }, el("h2", {}, t("traceList")), el("ol", { id: "trace-list" })),
+    el("section", { class: "card trace-list" }, el("h2", {}, t("traceList")), single(), el("ol", { id: "trace-list" })),
     el("section", { class: "card waterfall", id: "waterfall", "data-testid": "waterfall", "aria-live": "polite" }, el("p", { class: "muted" }, t("chooseTrace"))));
   drawList();
   if (chosen) show(chosen).catch(complain);
@@ -22,15 +23,22 @@ export function chooseTrace(traceId) {
 }
 
 export async function refreshTraces() {
-  list = await get("/api/traces?limit=100");
+  list = await get("/api/traces?limit=400");
   drawList();
+}
+
+// One-span traces (a poller that found nothing) would hide the ones that tell a story.
+function single() {
+  const box = el("input", { type: "checkbox", checked: showSingle, onchange: () => { showSingle = box.checked; drawList(); } });
+  return el("label", { class: "check" }, box, t("singleSpans"));
 }
 
 function drawList() {
   const node = document.getElementById("trace-list");
   if (!node) return;
   node.dataset.empty = t("noTraces");
-  sync(node, list, {
+  const shown = list.filter((trace) => showSingle || trace.spans > 1 || trace.errors);
+  sync(node, shown, {
     key: (trace) => trace.trace_id,
     stamp: (trace) => JSON.stringify([trace, chosen === trace.trace_id, currentLanguage()]),
     build: (trace) => el("li", {}, el("button", {
