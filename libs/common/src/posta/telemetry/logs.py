@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 from posta.domain.redaction import redact
 
-_QUIET = ("httpx", "httpcore", "aiokafka", "uvicorn.access", "asyncio", "kafka")
+_QUIET = ("httpx", "httpcore", "aiokafka", "uvicorn.access", "uvicorn.error", "asyncio", "kafka")
 """httpx logs whole URLs at INFO, and a webhook's URL is its secret; the others repeat what we log."""
 
 

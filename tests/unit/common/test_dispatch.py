@@ -1,0 +1,151 @@
+"""The dispatcher and its gates: who may start, who waits, who is forgotten."""
+
+import asyncio
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+
+from posta.domain.failure import Delivery, Origin
+from posta.engine.dispatch import Dispatcher
+from posta.engine.gate import Gate
+from posta.engine.gatekeeper import Gatekeeper
+from posta.engine.partition import Partition, Work
+from posta.errors import Unavailable
+
+
+def partition(number: int = 0) -> Partition:
+    return Partition(tp=TopicPartition("t", number), topic="t")
+
+
+def work(of: Partition, offset: int, key: bytes | None = b"k") -> Work:
+    record = ConsumerRecord("t", of.tp.partition, offset, 0, 0, key, b"v", None, 1, 1, ())
+    origin = Origin(topic="t", partition=of.tp.partition, offset=offset, timestamp_ms=0)
+    return Work(
+        record=record,
+        partition=of,
+        delivery=Delivery(origin=origin, attempt=1),
+        key=(of, offset if key is None else key),
+        size=2,
+        received_at=0.0,
+    )
+
+
+async def taken(dispatcher: Dispatcher) -> int | None:
+    try:
+        return (await asyncio.wait_for(dispatcher.take(), 0.05)).record.offset
+    except TimeoutError:
+        return None
+
+
+async def test_one_record_of_a_key_at_a_time_and_those_without_a_key_alone():
+    dispatcher, part = Dispatcher(), partition()
+    works = [work(part, 0), work(part, 1), work(part, 2, key=None), work(part, 3, key=None)]
+    for one in works:
+        dispatcher.push(one)
+    assert [await taken(dispatcher) for _ in range(4)] == [0, 2, 3, None]
+    dispatcher.done(works[0])
+    assert await taken(dispatcher) == 1
+
+
+async def test_a_resumed_record_goes_before_all_others_and_still_holds_its_key():
+    dispatcher, part = Dispatcher(), partition()
+    first, second, other = work(part, 0), work(part, 1), work(part, 2, key=b"other")
+    for one in (first, second, other):
+        dispatcher.push(one)
+    assert await taken(dispatcher) == 0
+    dispatcher.resume(first)
+    assert [await taken(dispatcher) for _ in range(3)] == [0, 2, None]
+
+
+async def test_a_waiting_worker_is_woken_and_a_cancelled_one_takes_nothing_with_it():
+    dispatcher, part = Dispatcher(), partition()
+    gone = asyncio.create_task(dispatcher.take())
+    waiting = asyncio.create_task(dispatcher.take())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    dispatcher.push(work(part, 0))
+    assert (await asyncio.wait_for(waiting, 1)).record.offset == 0
+
+
+async def test_nothing_starts_while_any_hold_is_on():
+    dispatcher, part = Dispatcher(), partition()
+    dispatcher.hold("postgres")
+    dispatcher.hold("operator")
+    dispatcher.push(work(part, 0))
+    assert await taken(dispatcher) is None
+    dispatcher.release("postgres")
+    assert dispatcher.holds == {"operator"}
+    assert await taken(dispatcher) is None
+    dispatcher.release("operator")
+    assert await taken(dispatcher) == 0
+
+
+async def test_a_lost_partitions_work_is_forgotten_and_another_ones_is_not():
+    dispatcher, lost, kept = Dispatcher(), partition(0), partition(1)
+    parked = work(lost, 0)
+    dispatcher.push(parked)
+    assert await taken(dispatcher) == 0
+    dispatcher.resume(parked)
+    dispatcher.push(work(lost, 1, key=b"x"))
+    dispatcher.push(work(kept, 7))
+    dispatcher.drop([lost])
+    assert [await taken(dispatcher) for _ in range(2)] == [7, None]
+
+
+def test_a_closed_partition_ignores_completions():
+    part = partition()
+    late = work(part, 0)
+    part.receive(late)
+    part.phase = type(part.phase).CLOSED
+    part.finish(late)
+    assert part.to_commit is None
+    assert part.watermark.committable == 0, "the next owner does it again"
+
+
+async def test_a_gate_opens_when_its_probe_succeeds_and_unknown_ones_do_not_close():
+    dispatcher, answers = Dispatcher(), [Unavailable("db", "no"), OSError("refused"), None]
+
+    async def probe():
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    keeper = Gatekeeper([Gate(name="db", probe=probe, interval_s=0.01)], dispatcher, group="g")
+    assert not keeper.close("something else")
+    assert keeper.close("db")
+    assert keeper.close("db"), "closing twice is one closing"
+    assert dispatcher.holds == {"db"}
+    await asyncio.sleep(0.2)
+    assert dispatcher.holds == frozenset()
+    assert answers == []
+    await keeper.stop()
+
+
+async def test_a_probe_that_hangs_is_cut_and_tried_again(monkeypatch):
+    monkeypatch.setattr("posta.engine.gatekeeper._PROBE_TIMEOUT_S", 0.02)
+    dispatcher, calls = Dispatcher(), []
+
+    async def probe():
+        calls.append(1)
+        if len(calls) < 3:
+            await asyncio.sleep(60)
+
+    keeper = Gatekeeper([Gate(name="db", probe=probe, interval_s=0.01)], dispatcher, group="g")
+    keeper.close("db")
+    await asyncio.sleep(0.3)
+    assert dispatcher.holds == frozenset()
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("finished", [[0], [0, 1], [1]])
+def test_what_a_partition_holds_is_counted_down(finished):
+    part = partition()
+    works = [work(part, n) for n in range(2)]
+    for one in works:
+        part.receive(one)
+    assert (part.held, part.held_bytes) == (2, 4)
+    for number in finished:
+        part.finish(works[number])
+    assert part.held == 2 - len(finished)
+    assert part.to_commit == (0 if finished == [1] else len(finished))
