@@ -60,7 +60,10 @@ contracts: $(VENV)/.posta-dev
 	$(BIN)/lint-imports
 
 ##@ Maintain
-.PHONY: lock clean
+.PHONY: reference lock clean
+reference: $(VENV)/.posta-dev ## Write docs/reference anew from the code
+	$(BIN)/posta reference $(ARGS)
+
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" --no-emit-index-url
 lock: $(VENV)/.posta-uv ## Resolve the dependencies anew (ARGS=--upgrade takes newer ones)

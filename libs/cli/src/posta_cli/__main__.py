@@ -8,6 +8,7 @@ from posta_cli.commands import db, topics
 from posta_cli.commands.doctor import doctor
 from posta_cli.commands.down import down
 from posta_cli.commands.logs import logs
+from posta_cli.commands.reference import reference
 from posta_cli.commands.restart import restart
 from posta_cli.commands.sandbox import sandbox
 from posta_cli.commands.status import status
@@ -21,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback's local variables may hold secrets
 )
-for command in (up, status, logs, restart, down, doctor, sandbox, version):
+for command in (up, status, logs, restart, down, doctor, sandbox, reference, version):
     app.command()(command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(db.app, name="db")

@@ -26,7 +26,9 @@ class Person(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     id: str
+    """Discord's user id, or a mail address."""
     name: str = ""
+    """The name to show; it may be empty or made up."""
 
 
 class DiscordInteraction(Payload):
@@ -34,20 +36,29 @@ class DiscordInteraction(Payload):
 
     TYPE: ClassVar[str] = "posta.discord.interaction.v1"
     interaction_id: str
+    """Discord's id of the interaction."""
     application_id: str
+    """The application that was asked; part of the answer's address."""
     token: WireSecret
     """Credential of the answer for 15 minutes after the interaction was made."""
     kind: int
     """Discord's interaction type: 2 command, 3 component, 5 modal."""
     command: str
+    """Name of the command in ``commands.yaml``."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """What the person filled in, by the option's name."""
     text: str
     """What the person asked, as plain text."""
     person: Person
+    """Who used the command."""
     guild_id: str | None = None
+    """The server it was used in; null in a direct message."""
     channel_id: str | None = None
+    """The channel it was used in."""
     locale: str = "en-US"
+    """The person's language, as Discord names it."""
     ephemeral: bool = False
+    """Only the person who asked sees the answer."""
 
 
 class EmailReceived(Payload):
@@ -57,16 +68,25 @@ class EmailReceived(Payload):
     account: str
     """The address of ours that it was taken from, and is answered from."""
     mailbox: str
+    """The folder it was in."""
     uidvalidity: int
+    """Version of the folder's numbering (RFC 9051 §2.3.1.1)."""
     uid: int
+    """The mail's number in that numbering."""
     message_id: str | None = None
+    """Its Message-ID; the reply's In-Reply-To."""
     in_reply_to: str | None = None
+    """Message-ID of the mail it answers."""
     references: tuple[str, ...] = ()
+    """Message-IDs of its thread, oldest first."""
     sender: Person
     """``id`` is the address to answer to, ``name`` the display name."""
     subject: str = ""
+    """Decoded; may be empty."""
     text: str
+    """What the person wrote, without what they quoted."""
     locale: str = "en"
+    """The person's language, as far as it can be told."""
 
 
 class EventPublished(Payload):
@@ -82,10 +102,13 @@ class EventPublished(Payload):
     client_type: str
     """The event's type in the client's words, such as ``backup.failed``."""
     client_source: str
+    """What it happened to or in, in the client's words."""
     subject: str | None = None
+    """Which part of the source it is about."""
     occurred_at: str
     """RFC 3339 time the client gave, or the time of acceptance."""
     data: dict[str, Any] = Field(default_factory=dict)
+    """Anything else the client says."""
 
 
 class DiscordTarget(BaseModel):
@@ -93,9 +116,13 @@ class DiscordTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     medium: Literal["discord"] = "discord"
+    """Tells the targets apart."""
     interaction_id: str
+    """The interaction that is answered."""
     application_id: str
+    """The application that was asked; part of the answer's address."""
     token: WireSecret
+    """Credential of the answer for 15 minutes after the interaction was made."""
 
 
 class EmailTarget(BaseModel):
@@ -103,13 +130,19 @@ class EmailTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     medium: Literal["email"] = "email"
+    """Tells the targets apart."""
     account: str
     """Our address: the reply's From."""
     to: str
+    """The address to answer to."""
     to_name: str = ""
+    """The display name of that address."""
     subject: str = ""
+    """Subject of the mail that is answered."""
     in_reply_to: str | None = None
+    """Message-ID of the mail that is answered."""
     references: tuple[str, ...] = ()
+    """Message-IDs of the thread, oldest first."""
 
 
 class ReplyReady(Payload):
@@ -119,9 +152,13 @@ class ReplyReady(Payload):
     question_id: str
     """Id of the event that asked."""
     kind: Literal["answer", "apology"]
+    """Whether the question was answered."""
     target: Annotated[DiscordTarget | EmailTarget, Field(discriminator="medium")]
+    """Where it goes."""
     text: str
+    """What the person reads, in Markdown."""
     locale: str = "en"
+    """The person's language."""
 
 
 PAYLOADS: dict[str, type[Payload]] = {

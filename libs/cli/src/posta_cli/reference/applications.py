@@ -1,0 +1,65 @@
+"""The HTTP applications of ingress and dlq-admin, built without opening anything they would use."""
+
+from typing import Any, Never
+
+from fastapi import FastAPI
+
+from posta.auth import ApiKeys, describe_key, new_key
+from posta.http.app import create_app
+from posta.http.health import Health
+from posta.settings import load
+from posta.version import service_version
+from posta_cli.reference.services import part
+
+KEY_WITHOUT_SCOPES = new_key()
+"""A key that the applications know and that may do nothing."""
+
+_MOST_BYTES = 1024
+
+
+class Absent:
+    """Stands where a running service has a database or a cluster; to use it is a defect."""
+
+    def __getattr__(self, name: str) -> Any:
+        def used(*_args: object, **_named: object) -> Never:
+            raise RuntimeError(f"{name} of something that is not there was used")
+
+        return used
+
+
+def applications() -> dict[str, FastAPI]:
+    """Return each service's application by its name. Raises CommandError when one is not installed."""
+    return {"ingress": ingress(), "dlq-admin": dlq_admin()}
+
+
+def ingress() -> FastAPI:
+    """Return what ingress serves."""
+    absent: Any = Absent()
+    interactions = part("ingress", "interactions_route").Interactions(
+        absent, absent, keys=(), max_body_bytes=_MOST_BYTES
+    )
+    events = part("ingress", "events_route").Events(absent, _keys(), absent, max_body_bytes=_MOST_BYTES)
+    app: FastAPI = part("ingress", "app").build_app(absent, interactions, events)
+    return app
+
+
+def dlq_admin() -> FastAPI:
+    """Return what dlq-admin serves."""
+    absent: Any = Absent()
+    app: FastAPI = part("dlq_admin", "app").build_app(
+        load(part("dlq_admin", "settings").Settings, {}),
+        store=absent,
+        redrive=absent,
+        keys=_keys(),
+        health=Health(),
+    )
+    return app
+
+
+def bare(health: Health) -> FastAPI:
+    """Return what every service serves."""
+    return create_app(title="any service", version=service_version(), health=health)
+
+
+def _keys() -> ApiKeys:
+    return ApiKeys.parse(describe_key(KEY_WITHOUT_SCOPES, name="reference", scopes=frozenset()))
