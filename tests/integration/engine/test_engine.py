@@ -313,3 +313,21 @@ async def test_a_handler_may_ask_for_raw_records(kafka, topic_prefix):
         async with running(world.engine(handler, interpret=as_raw)):
             await eventually(lambda: bool(seen))
         assert seen == [("work", b"\xff", b"anything")]
+
+
+async def test_a_wait_of_exactly_a_lanes_delay_rides_that_lane_once(kafka, topic_prefix):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        handled = []
+
+        async def handler(message):
+            handled.append(time.time())
+            if message.attempt == 1:
+                raise Transient("later", retry_after_s=3)
+            return [result_of(message)]
+
+        await world.feed(event(1))
+        async with running(world.engine(handler)):
+            await world.read("results", count=1)
+            assert len(await world.read("workers.retry.3s", count=1)) == 1
+            assert await world.read("workers.retry.1s", count=1, timeout_s=1) == []
+        assert 3.0 <= handled[1] - handled[0] < 4

@@ -61,3 +61,37 @@ def test_the_real_environment_is_read_the_same_way(monkeypatch, tmp_path):
     monkeypatch.setenv("POSTA_HTTP__PORT", "x")
     with pytest.raises(ConfigurationError, match="POSTA_HTTP__PORT"):
         load(ServiceSettings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://127.0.0.1/posta",
+        "postgres://u@h",
+        "postgresql://u:p%23%2F%40@db.example.org:5432/posta?sslmode=require&application_name=x",
+        "postgresql://u:p@[::1]:5432/posta",
+        "postgresql://u:p@one:5432,two:5433/posta",
+        "postgresql://u:p@/posta?host=/var/run/postgresql",
+    ],
+)
+def test_every_form_of_database_url_is_taken(url):
+    assert load(ServiceSettings, {"POSTA_DATABASE__URL": url}).database.url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "mysql://u:hunter2@h/d",
+        "postgresql://u:hunter2#x@h:5432/d",
+        "postgresql://u:hunter2/x@h:5432/d",
+        "postgresql://u:hunter2?x@h:5432/d",
+        "postgresql://u:hunter2@x@h:5432/d",
+        "postgresql://u:[hunter2@x@h:5432/d",
+        "postgresql://u:p@h:hunter2/d",
+    ],
+)
+def test_a_wrong_database_url_is_refused_without_a_piece_of_it(url):
+    with pytest.raises(ConfigurationError, match="POSTA_DATABASE__URL: .*percent-encode") as caught:
+        load(ServiceSettings, {"POSTA_DATABASE__URL": url})
+    assert "hunter2" not in str(caught.value)

@@ -5,11 +5,12 @@ Names follow ``POSTA_<GROUP>__<FIELD>``; a secret may also come from the file th
 """
 
 import os
+import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from posta.errors import ConfigurationError
@@ -17,6 +18,11 @@ from posta.errors import ConfigurationError
 PREFIX = "POSTA_"
 _PATH_SUFFIX = "_CA_FILE"
 """Ends the names of settings that are paths by themselves, not secrets in a file."""
+_DATABASE_URL = re.compile(
+    r"postgres(ql)?://([^@/?#]*@)?"
+    r"(\[[^]@/?#]*]|[^]:,@/?#[]*)(:\d+)?(,(\[[^]@/?#]*]|[^]:,@/?#[]*)(:\d+)?)*"
+    r"(/[^?#]*)?(\?[^=&#]+=[^&#]*(&[^=&#]+=[^&#]*)*)?"
+)
 
 
 class Group(BaseModel):
@@ -63,6 +69,17 @@ class DatabaseSettings(Group):
     """Most connections of one process; all processes together must fit PostgreSQL's ``max_connections``."""
     command_timeout_s: float = Field(default=5.0, gt=0, le=60)
     """Seconds for one statement; after that the database counts as away."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_url(cls, url: SecretStr) -> SecretStr:
+        # The driver would quote a piece of the password while it complains about the rest.
+        if not _DATABASE_URL.fullmatch(url.get_secret_value()):
+            raise ValueError(
+                "must be postgresql://user:password@host:port/database; "
+                "percent-encode what is special in a URL, such as #, / or @ in the password"
+            )
+        return url
 
 
 class HttpSettings(Group):

@@ -2,12 +2,15 @@
 
 What `posta topics apply` and `posta db migrate` do, in one step and without the command installed, for
 a container that runs before the services start. Safe to repeat and to run several times at once.
+
+Exit codes: 0 all is in line, 1 Kafka or PostgreSQL did not do what was asked, 78 (EX_CONFIG) wrong
+configuration.
 """
 
 import asyncio
 import sys
 
-from posta.errors import PostaError
+from posta.errors import ConfigurationError, PostaError
 from posta.kafka.topics import apply
 from posta.postgres.migrations import migrate
 from posta.settings import ServiceSettings, load
@@ -24,12 +27,15 @@ async def prepare(settings: ServiceSettings) -> None:
 
 
 def main() -> int:
-    """Exit code 0 when all is in line, 78 when it could not be brought there."""
+    """Bring all in line and return the exit code of the module's docs; the reason goes to stderr."""
     try:
         asyncio.run(prepare(load(ServiceSettings)))
+    except ConfigurationError as exc:
+        sys.stderr.write(f"setup: configuration error: {exc}\n")
+        return EX_CONFIG
     except PostaError as exc:
         sys.stderr.write(f"setup: {exc}\n")
-        return EX_CONFIG
+        return 1
     return 0
 
 

@@ -15,6 +15,8 @@ that it is never handled early.
 from dataclasses import dataclass
 
 DEFAULT_DELAYS_S = (5, 30, 120, 600, 3600)
+SLACK_S = 0.1
+"""A record may come off its lane this much later than its not-before time, never earlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +30,12 @@ class Lanes:
             raise ValueError(f"lane delays must be positive and ascending, not {self.delays_s}")
 
     def lane_for(self, wait_s: float) -> int | None:
-        """The delay of the lane to ride next for a wait of ``wait_s``; None: wait in memory."""
-        fitting = [delay for delay in self.delays_s if delay <= wait_s]
+        """The delay of the lane to ride next for a wait of ``wait_s``; None: wait in memory.
+
+        A lane that is longer by no more than ``SLACK_S`` fits too: by the time a wait of exactly a
+        lane's delay gets here, a moment of it has passed, and it should not ride in small hops.
+        """
+        fitting = [delay for delay in self.delays_s if delay <= wait_s + SLACK_S]
         return fitting[-1] if fitting else None
 
 
