@@ -53,6 +53,23 @@ async def test_answers_and_events_arrive_and_no_secret_is_logged(world):
     assert world.sandbox.webhook_url.rpartition("/")[2] not in said
 
 
+async def test_the_trace_of_a_question_runs_through_its_delivery_and_holds_no_secret(world):
+    interaction, answer = world.answer("Because.")
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    traceparent = f"00-{trace_id}-b7ad6b7169203331-01"
+    with world.notifier({"OTEL_EXPORTER_OTLP_ENDPOINT": world.sandbox.url}) as notifier:
+        await world.send(encode(answer, {"traceparent": traceparent}), REPLIES_READY.name)
+        await world.all_sent(1)
+        assert notifier.terminate() == 0
+    spans = world.sandbox.world.traces.spans(trace_id)
+    (handling,) = [span for span in spans if span["kind"] == "consumer"]
+    (call,) = [span for span in spans if span["kind"] == "client"]
+    assert call["parent_span_id"] == handling["span_id"]
+    assert call["attributes"]["http.response.status_code"] == 200
+    assert call["attributes"]["url.template"].startswith("/webhooks/{application}/{token}")
+    assert interaction.token not in json.dumps(spans)
+
+
 async def test_a_redelivered_event_makes_no_call(world):
     interaction, answer = world.answer("Once.")
     with world.notifier():
