@@ -86,7 +86,9 @@ class IngressWorld:
         """People who ask one question after the other while the block runs."""
         tally = Tally()
         stop = asyncio.Event()
-        async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        # Below the 5 s after which the server closes an idle connection, so that none is used too late.
+        limits = httpx.Limits(keepalive_expiry=2)
+        async with httpx.AsyncClient(limits=limits) as client, asyncio.TaskGroup() as group:
             for number in range(people):
                 group.create_task(self._person(client, f"7{number:03}", tally, stop, pause_s))
             try:

@@ -223,4 +223,4 @@ async def test_a_wrong_configuration_ends_it_with_code_78_and_a_reason(world_of)
 def _report(record_property, fault, tally):
     """Shown with ``pytest -rP`` and kept in a junit file."""
     record_property("slowest_ack_s", round(tally.slowest_s, 3))
-    print(f"{fault}: {len(tally.acknowledged)} acknowledged, slowest {tally.slowest_s:.3f} s")  # noqa: T201
+    print(f"{fault}: {len(tally.acknowledged)} acknowledged, slowest {tally.slowest_s:.3f} s")
