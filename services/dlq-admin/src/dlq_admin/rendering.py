@@ -52,7 +52,7 @@ def size(count: int) -> str:
     for unit, length in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= length:
             return f"{count / length:.1f} {unit}"
-    return f"{count} bytes"
+    return "1 byte" if count == 1 else f"{count} bytes"
 
 
 def static_files() -> dict[str, bytes]:
