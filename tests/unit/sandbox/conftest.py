@@ -1,6 +1,6 @@
 """A sandbox in this process: no socket, a clock that tests set, and a stub in ingress's place."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from posta_sandbox import keys
 from posta_sandbox.app import create_app
+from posta_sandbox.discord.ingress_line import Answered
 from posta_sandbox.settings import SandboxSettings
 from posta_sandbox.world import World
 
@@ -56,11 +57,13 @@ class Ingress:
     def __init__(self) -> None:
         self.box: Sandbox | None = None
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
         assert self.box is not None
-        await request.aread()
+        request = httpx.Request("POST", url, headers=headers, content=body)
         self.box.received.append(request)
-        return await self.box.answer(request)
+        response = await self.box.answer(request)
+        answered = list(response.headers.items())
+        return Answered(status=response.status_code, headers=answered, body=response.content)
 
 
 @dataclass
@@ -75,9 +78,8 @@ class Built:
 @pytest.fixture(scope="session")
 def built() -> Built:
     ingress, now = Ingress(), [0.0]
-    stub = httpx.AsyncClient(transport=httpx.MockTransport(ingress))
     settings = SandboxSettings(discord_seed=SEED, llm_latency_s=0, ingress_url="http://ingress")
-    return Built(create_app(settings, clock=lambda: now[0], client=stub), ingress, now)
+    return Built(create_app(settings, clock=lambda: now[0], send=ingress), ingress, now)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import httpx
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -15,8 +14,9 @@ from posta_sandbox.api import api_routes
 from posta_sandbox.connections import Connections
 from posta_sandbox.discord import answers, lookalike, throttle
 from posta_sandbox.discord.buckets import Buckets
-from posta_sandbox.discord.delivery import Deliverer
+from posta_sandbox.discord.delivery import Deliverer, Send
 from posta_sandbox.discord.errors import DiscordError
+from posta_sandbox.discord.ingress_line import post
 from posta_sandbox.discord.lookalike import Discord, Throttled
 from posta_sandbox.discord.routes import discord_routes
 from posta_sandbox.discord.state import DiscordState
@@ -40,28 +40,24 @@ from posta_sandbox.timeline import timeline_routes
 from posta_sandbox.traces import Traces, UndecodableTraces
 from posta_sandbox.world import World
 
-_CONNECTIONS_TO_INGRESS = 500
-
 
 def create_app(
     settings: SandboxSettings,
     *,
     connections: Connections | None = None,
     clock: Callable[[], float] = time.time,
-    client: httpx.AsyncClient | None = None,
+    send: Send = post,
 ) -> FastAPI:
     """Return the sandbox as one ASGI application; its parts are in ``app.state.world``.
 
-    client is what interactions are sent with; tests give one that reaches a stub.
+    send is what interactions are sent with; tests give one that reaches a stub.
     """
-    limits = httpx.Limits(max_connections=_CONNECTIONS_TO_INGRESS)
-    sender = client or httpx.AsyncClient(limits=limits, timeout=None, trust_env=False)  # noqa: S113  # each delivery has its own deadline
-    world = _world(settings, clock, sender)
+    world = _world(settings, clock, send)
     mail = _mail(settings, world)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with sender, _mail_proxies(mail, settings):
+        async with _mail_proxies(mail, settings):
             yield
 
     app = FastAPI(title="Posta sandbox", version="1", lifespan=lifespan, docs_url=None)
@@ -79,7 +75,7 @@ def create_app(
     return app
 
 
-def _world(settings: SandboxSettings, clock: Callable[[], float], client: httpx.AsyncClient) -> World:
+def _world(settings: SandboxSettings, clock: Callable[[], float], send: Send) -> World:
     ledger = Ledger(clock)
     discord = Discord(
         state=DiscordState(seed_hex=settings.seed_hex, application_id=settings.effective_application_id),
@@ -89,7 +85,7 @@ def _world(settings: SandboxSettings, clock: Callable[[], float], client: httpx.
     )
     deliverer = Deliverer(
         discord,
-        client=client,
+        send=send,
         key=keys.signing_key(settings.seed_hex),
         ledger=ledger,
         ingress_url=settings.ingress_url,

@@ -3,22 +3,26 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from nacl.signing import SigningKey
 
 from posta_sandbox.discord import interactions
 from posta_sandbox.discord.errors import DiscordError
+from posta_sandbox.discord.ingress_line import Answered, IngressUnreachable
 from posta_sandbox.discord.interaction import Interaction, State, reason_of
 from posta_sandbox.discord.interactions import Use
 from posta_sandbox.discord.lookalike import Discord
-from posta_sandbox.ledger import Call, Ledger
-from posta_sandbox.masking import masked_headers, masked_text
+from posta_sandbox.ledger import Call, Ledger, readable
+from posta_sandbox.masking import masked_headers
 
 ENDPOINT = "/discord-interactions"
+_OK, _ACCEPTED = 200, 202
+
+Send = Callable[[str, Mapping[str, str], bytes], Awaitable[Answered]]
+"""Sends a request to a URL with headers and body; raises IngressUnreachable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +47,13 @@ class Deliverer:
         self,
         discord: Discord,
         *,
-        client: httpx.AsyncClient,
+        send: Send,
         key: SigningKey,
         ledger: Ledger,
         ingress_url: str,
     ) -> None:
         self._discord = discord
-        self._client = client
+        self._post = send
         self._key = key
         self._ledger = ledger
         self.ingress_url = ingress_url
@@ -91,43 +95,41 @@ class Deliverer:
             call.exchange.request_headers = masked_headers(headers)
         try:
             async with asyncio.timeout(discord.rules.answer_within_s):
-                response = await self._client.post(
-                    self.ingress_url.rstrip("/") + ENDPOINT, content=raw, headers=headers
-                )
+                response = await self._post(self.ingress_url.rstrip("/") + ENDPOINT, headers, raw)
                 self._note(interaction, call, response, started)
-                if response.status_code == httpx.codes.ACCEPTED:
+                if response.status == _ACCEPTED:
                     # a 202 says that the answer comes to the callback endpoint
                     await interaction.acknowledged.wait()
         except TimeoutError:
             reason = f"no answer within {discord.rules.answer_within_s:g} s"
             self._failed(interaction, call, reason, started)
-        except httpx.HTTPError as exc:
-            reason = f"ingress could not be reached: {type(exc).__name__}"
+        except IngressUnreachable as exc:
+            reason = f"ingress could not be reached: {exc}"
             self._failed(interaction, call, reason, started)
         else:
             self._take(interaction, response)
         discord.state.version += 1
 
-    def _note(self, interaction: Interaction, call: Call, response: httpx.Response, started: float) -> None:
+    def _note(self, interaction: Interaction, call: Call, response: Answered, started: float) -> None:
         if call.exchange is not None:
-            call.exchange.response_headers = masked_headers(list(response.headers.items()))
-            call.exchange.response_body = masked_text(response.text)
-        self._ledger.finish(call, status=response.status_code)
-        body = _json(response)
+            call.exchange.response_headers = masked_headers(response.headers)
+            call.exchange.response_body = readable(response.body)
+        self._ledger.finish(call, status=response.status)
+        body = response.content()
         seen = {
-            "status": response.status_code,
+            "status": response.status,
             "type": body.get("type") if isinstance(body, dict) else None,
             "body": body,
             "ms": self._ms(started),
         }
         self._seen(interaction, seen)
 
-    def _take(self, interaction: Interaction, response: httpx.Response) -> None:
+    def _take(self, interaction: Interaction, response: Answered) -> None:
         if interaction.state is not State.PENDING:
             return
-        body = _json(response)
-        if response.status_code != httpx.codes.OK or not isinstance(body, dict):
-            interaction.fail(f"ingress answered {response.status_code}")
+        body = response.content()
+        if response.status != _OK or not isinstance(body, dict):
+            interaction.fail(f"ingress answered {response.status}")
             return
         try:
             self._discord.state.answer(interaction, body, self._discord.clock())
@@ -148,10 +150,3 @@ class Deliverer:
 
     def _ms(self, started: float) -> float:
         return round((self._discord.clock() - started) * 1000, 2)
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text[:2000]
