@@ -3,7 +3,7 @@
 import pytest
 
 from posta.errors import ConfigurationError
-from posta.settings import ServiceSettings, load
+from posta.settings import Group, ServiceSettings, load
 
 
 def test_defaults_work_with_nothing_set():
@@ -95,3 +95,25 @@ def test_a_wrong_database_url_is_refused_without_a_piece_of_it(url):
     with pytest.raises(ConfigurationError, match="POSTA_DATABASE__URL: .*percent-encode") as caught:
         load(ServiceSettings, {"POSTA_DATABASE__URL": url})
     assert "hunter2" not in str(caught.value)
+
+
+class Account(Group):
+    """A group that must be given."""
+
+    name: str
+    nickname: str = ""
+    password: str
+
+
+class WithAccount(ServiceSettings):
+    """Settings with a required group."""
+
+    account: Account
+
+
+def test_of_a_missing_group_each_required_variable_is_named():
+    with pytest.raises(ConfigurationError) as caught:
+        load(WithAccount, {})
+    assert str(caught.value) == (
+        "environment: POSTA_ACCOUNT__NAME: Field required; POSTA_ACCOUNT__PASSWORD: Field required"
+    )
