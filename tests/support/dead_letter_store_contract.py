@@ -8,6 +8,7 @@ from support.dead_letters import TRACE_ID, headers, record
 from dlq_admin.dead_letter import Action, Bytes, Decision, Filter, KeyReused, RequestKey, State
 from dlq_admin.reading import read_record
 from dlq_admin.store import Chosen
+from posta.domain.ids import reference_number
 
 REPLAY = Decision(action=Action.REPLAY, actor="ada", reason="it is back")
 DISCARD = Decision(action=Action.DISCARD, actor="ada", reason="a test")
@@ -73,6 +74,8 @@ class StoreContract:
             (Filter(text="discord:77"), [2]),
             (Filter(text=TRACE_ID.upper()), [0, 1]),
             (Filter(text=TRACE_ID[:8]), []),
+            (Filter(text=reference_number("discord:77")), [2]),
+            (Filter(text=reference_number("discord:1001").replace("-", "").lower()), [0, 1]),
             (Filter(group="llm-worker", fingerprint="0123456789abcdef"), [0]),
         ],
     )

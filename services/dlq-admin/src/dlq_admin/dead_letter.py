@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from posta.domain.envelope import Headers
+from posta.domain.ids import reference_number
 
 TRUNCATED_HEADER = "posta-truncated"
 """Present when the dead letter does not hold the whole original, so that it cannot be replayed."""
@@ -66,6 +67,11 @@ class Reading:
     last_failure: datetime | None
     service_version: str | None
     trace_id: str | None
+
+    @property
+    def reference(self) -> str:
+        """The number that an apology told the person; empty when the event has no id."""
+        return reference_number(self.event_id) if self.event_id else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +147,8 @@ class Filter:
     fingerprint: str | None = None
     event_type: str | None = None
     text: str | None = None
-    """Part of the reason, the exception, the event's id or type, or a whole trace id; case is ignored."""
+    """Part of the reason, the exception, the event's id or type; or a whole trace id or reference number.
+    Case is ignored."""
 
     @property
     def is_everything(self) -> bool:

@@ -216,6 +216,8 @@ def _fits(wanted: Filter, summary: Summary) -> bool:
         reading.event_id,
         reading.event_type,
     )
+    if reading.event_id and needle.replace("-", "") == reading.reference.replace("-", "").lower():
+        return True
     return needle == reading.trace_id or any(needle in (text or "").lower() for text in texts)
 
 

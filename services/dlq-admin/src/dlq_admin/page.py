@@ -1,7 +1,6 @@
 """The page for admins: find dead letters, see why, replay or discard them."""
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,19 +11,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment
-from pydantic import TypeAdapter, ValidationError
-from starlette.datastructures import FormData
 
 from dlq_admin.api import READ, WRITE, Id
-from dlq_admin.bodies import NonEmpty, PageQuery, Text
 from dlq_admin.dead_letter import Filter, State
 from dlq_admin.decisions import Decisions
+from dlq_admin.page_input import chosen_alike, conditions, list_query, own_path, reason_of, text_of
 from dlq_admin.rendering import environment, render, static_files
 from dlq_admin.replay import replay_topic
 from dlq_admin.sessions import Session, Sessions
 from dlq_admin.settings import Settings
 from dlq_admin.shown import Reveal
-from dlq_admin.store import BULK_MOST, Chosen, Store
+from dlq_admin.store import BULK_MOST, Store
 from dlq_admin.views import alike_view, dead_letter_view, summary_view
 from dlq_admin.visitor import SignInNeeded, Visitors
 from posta.auth import ApiKeys
@@ -35,8 +32,6 @@ from posta.topics import GROUPS
 
 log = get_logger(__name__)
 _ALIKE_SHOWN = 12
-_ANY = "any"
-_OWN_PATH = re.compile(r"/(?:dead-letters/\d{1,19})?")
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _GROUP_NAMES = tuple(group.name for group in GROUPS if group.lane_delays_s)
 _CLASSES = ("transient", "permanent", "expired", "throttled", "unexpected")
@@ -111,13 +106,13 @@ def _add_static(router: APIRouter) -> None:
 def _add_sign_in(router: APIRouter, templates: Environment, visitors: Visitors, keys: ApiKeys) -> None:
     @router.get("/login")
     async def ask(next: str = "/") -> Response:  # noqa: A002 - the parameter's name
-        return render(templates, "login.html", session=None, next=_own_path(next), fault=None)
+        return render(templates, "login.html", session=None, next=own_path(next), fault=None)
 
     @router.post("/login")
     async def sign_in(request: Request) -> Response:
         visitors.check_origin(request)
         form = await request.form()
-        then = _own_path(str(form.get("next", "/")))
+        then = own_path(str(form.get("next", "/")))
         principal = keys.authenticate(str(form.get("key", "")).strip().encode("utf-8", "replace").decode())
         if principal is None or READ not in principal.scopes:
             fault = "This key is not known." if principal is None else f"This key lacks the scope {READ}."
@@ -148,7 +143,7 @@ def _add_reading(
     @router.get("/")
     async def newest(request: Request) -> Response:
         session = visitors.required(request)
-        query = _list_query(request)
+        query = list_query(request)
         wanted = query.as_filter()
         found = await store.find(wanted, before=query.before, limit=query.limit + 1)
         alike = await store.alike(wanted, limit=_ALIKE_SHOWN)
@@ -160,7 +155,7 @@ def _add_reading(
             **_common(session),
             items=[summary_view(one) for one in shown],
             alike=[alike_view(one) for one in alike],
-            query=_conditions(query),
+            query=conditions(query),
             next_before=shown[-1].id if len(found) > query.limit else None,
             open_now=open_now,
             bulk_most=BULK_MOST,
@@ -193,7 +188,7 @@ def _add_deciding(router: APIRouter, visitors: Visitors, decisions: Decisions) -
     @router.post("/dead-letters/{dead_letter_id}/replay")
     async def replay(request: Request, dead_letter_id: Id) -> Response:
         session, form = await visitors.form(request)
-        reason = _text(form, "reason")
+        reason = text_of(form, "reason")
         done = await decisions.replay_one(dead_letter_id, actor=session.principal.name, reason=reason or None)
         if done.summary.state is State.REPLAYED:
             lane = replay_topic(done.summary.reading.group)
@@ -207,15 +202,17 @@ def _add_deciding(router: APIRouter, visitors: Visitors, decisions: Decisions) -
     @router.post("/dead-letters/{dead_letter_id}/discard")
     async def discard(request: Request, dead_letter_id: Id) -> Response:
         session, form = await visitors.form(request)
-        await decisions.discard_one(dead_letter_id, actor=session.principal.name, reason=_reason(form))
+        await decisions.discard_one(dead_letter_id, actor=session.principal.name, reason=reason_of(form))
         session.flash("good", f"Dead letter {dead_letter_id} was discarded.")
         return RedirectResponse(f"/dead-letters/{dead_letter_id}", _SEE_OTHER)
 
     @router.post("/alike/replay")
     async def replay_alike(request: Request) -> Response:
         session, form = await visitors.form(request)
-        reason = _text(form, "reason")
-        done = await decisions.replay_many(_alike(form), actor=session.principal.name, reason=reason or None)
+        reason = text_of(form, "reason")
+        done = await decisions.replay_many(
+            chosen_alike(form), actor=session.principal.name, reason=reason or None
+        )
         skipped = f", {len(done.refused)} cannot be" if done.refused else ""
         session.flash("good", f"{len(done.ids)} dead letters are being replayed{skipped}.")
         return RedirectResponse("/", _SEE_OTHER)
@@ -223,7 +220,9 @@ def _add_deciding(router: APIRouter, visitors: Visitors, decisions: Decisions) -
     @router.post("/alike/discard")
     async def discard_alike(request: Request) -> Response:
         session, form = await visitors.form(request)
-        done = await decisions.discard_many(_alike(form), actor=session.principal.name, reason=_reason(form))
+        done = await decisions.discard_many(
+            chosen_alike(form), actor=session.principal.name, reason=reason_of(form)
+        )
         session.flash("good", f"{len(done.ids)} dead letters were discarded.")
         return RedirectResponse("/", _SEE_OTHER)
 
@@ -240,54 +239,3 @@ def _common(session: Session) -> dict[str, Any]:
 async def _count_open(store: Store, wanted: Filter) -> int:
     groups = await store.alike(replace(wanted, state=State.OPEN), limit=1)
     return sum(group.count for group in groups)
-
-
-def _list_query(request: Request) -> PageQuery:
-    given = {name: value for name, value in request.query_params.items() if value != ""}
-    state = given.pop("state", State.OPEN.value)
-    if state != _ANY:
-        given["state"] = state
-    try:
-        return PageQuery.model_validate(given)
-    except ValidationError as exc:
-        raise invalid(list(exc.errors())) from None
-
-
-def _conditions(query: PageQuery) -> dict[str, str]:
-    """The query as the page's links and fields repeat it."""
-    given = {
-        "group": query.group,
-        "class": query.error_class,
-        "state": query.state.value if query.state else _ANY,
-        "fingerprint": query.fingerprint,
-        "type": query.type,
-        "q": query.q,
-    }
-    return {name: value or "" for name, value in given.items()}
-
-
-def _alike(form: FormData) -> Chosen:
-    fingerprint, group = _text(form, "fingerprint"), _text(form, "group")
-    if not fingerprint or not group:
-        raise Problem(422, "Nothing was chosen", "Choose a group of equal failures first.")
-    return Chosen(filter=Filter(fingerprint=fingerprint, group=group), limit=BULK_MOST)
-
-
-def _reason(form: FormData) -> str:
-    return _validated(TypeAdapter(NonEmpty), form, "reason")
-
-
-def _text(form: FormData, name: str) -> str:
-    return _validated(TypeAdapter(Text), form, name)
-
-
-def _validated(kind: TypeAdapter[str], form: FormData, name: str) -> str:
-    try:
-        return kind.validate_python(str(form.get(name, "")))
-    except ValidationError as exc:
-        raise invalid([{**error, "loc": (name,)} for error in exc.errors()]) from None
-
-
-def _own_path(path: str) -> str:
-    """``path`` if it is one of our pages: a link must not send anyone who signs in elsewhere."""
-    return path if _OWN_PATH.fullmatch(path) else "/"

@@ -1,12 +1,9 @@
 """Dead letters in PostgreSQL."""
 
-import asyncpg
-
 from dlq_admin import queries
 from dlq_admin.dead_letter import (
     Action,
     Alike,
-    AuditEntry,
     Bytes,
     DeadLetter,
     Decided,
@@ -19,8 +16,9 @@ from dlq_admin.dead_letter import (
     Summary,
     refusal,
 )
+from dlq_admin.rows import audit_entry_of, columns_of, reading_of, record_of, summary_of
 from dlq_admin.store import Backlog, Chosen, Claimed
-from dlq_admin.stored_headers import dump_headers, load_headers
+from dlq_admin.stored_headers import dump_headers
 from posta.postgres.pool import Connection, Database
 
 _LIKE_SPECIAL = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
@@ -37,7 +35,7 @@ class PostgresStore:
         async with self._database.connection() as connection:
             added = await connection.fetchval(
                 queries.ADD,
-                *_columns(reading),
+                *columns_of(reading),
                 record.key,
                 record.value,
                 dump_headers(record.headers),
@@ -48,7 +46,7 @@ class PostgresStore:
         """See ``Store.find``."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(queries.FIND, *_conditions(wanted), before, limit)
-        return [_summary(row) for row in rows]
+        return [summary_of(row) for row in rows]
 
     async def get(self, dead_letter_id: int) -> DeadLetter | None:
         """See ``Store.get``."""
@@ -60,10 +58,10 @@ class PostgresStore:
             event_id, group = row["event_id"], row["consumer_group"]
             others = await connection.fetch(queries.SAME_EVENT, event_id, group, dead_letter_id)
         return DeadLetter(
-            summary=_summary(row),
-            record=_record(row),
-            audit=tuple(_audit_entry(entry) for entry in audit),
-            others=tuple(_summary(other) for other in others),
+            summary=summary_of(row),
+            record=record_of(row),
+            audit=tuple(audit_entry_of(entry) for entry in audit),
+            others=tuple(summary_of(other) for other in others),
         )
 
     async def alike(self, wanted: Filter, *, limit: int) -> list[Alike]:
@@ -115,7 +113,7 @@ class PostgresStore:
         async with self._database.connection() as connection:
             wanted = None if ids is None else list(ids)
             rows = await connection.fetch(queries.LEASE, lease_s, wanted, limit)
-        claimed = [Claimed(id=row["id"], reading=_reading(row), record=_record(row)) for row in rows]
+        claimed = [Claimed(id=row["id"], reading=reading_of(row), record=record_of(row)) for row in rows]
         return sorted(claimed, key=lambda one: one.id)
 
     async def finish(self, dead_letter_id: int) -> bool:
@@ -199,84 +197,4 @@ def _conditions(wanted: Filter) -> tuple[str | None, ...]:
         wanted.fingerprint,
         wanted.event_type,
         text,
-    )
-
-
-def _columns(reading: Reading) -> tuple[object, ...]:
-    return (
-        reading.group,
-        reading.topic,
-        reading.partition,
-        reading.offset,
-        reading.original_topic,
-        reading.original_partition,
-        reading.original_offset,
-        reading.original_time,
-        reading.event_id,
-        reading.event_type,
-        reading.error_class,
-        reading.reason,
-        reading.exception_type,
-        reading.exception_message,
-        reading.exception_stack,
-        reading.fingerprint,
-        reading.attempts,
-        reading.redrive,
-        reading.first_failure,
-        reading.last_failure,
-        reading.service_version,
-        reading.trace_id,
-    )
-
-
-def _reading(row: asyncpg.Record) -> Reading:
-    return Reading(
-        group=row["consumer_group"],
-        topic=row["dlq_topic"],
-        partition=row["dlq_partition"],
-        offset=row["dlq_offset"],
-        original_topic=row["original_topic"],
-        original_partition=row["original_partition"],
-        original_offset=row["original_offset"],
-        original_time=row["original_timestamp"],
-        event_id=row["event_id"],
-        event_type=row["event_type"],
-        error_class=row["error_class"],
-        reason=row["reason"],
-        exception_type=row["exception_type"],
-        exception_message=row["exception_message"],
-        exception_stack=row["exception_stack"],
-        fingerprint=row["fingerprint"],
-        attempts=row["attempts"],
-        redrive=row["redrive"],
-        first_failure=row["first_failure"],
-        last_failure=row["last_failure"],
-        service_version=row["service_version"],
-        trace_id=row["trace_id"],
-    )
-
-
-def _summary(row: asyncpg.Record) -> Summary:
-    return Summary(
-        id=row["id"],
-        state=State(row["state"]),
-        indexed_at=row["indexed_at"],
-        updated_at=row["updated_at"],
-        reading=_reading(row),
-    )
-
-
-def _record(row: asyncpg.Record) -> Bytes:
-    return Bytes(
-        key=row["record_key"], value=row["record_value"], headers=load_headers(row["record_headers"])
-    )
-
-
-def _audit_entry(row: asyncpg.Record) -> AuditEntry:
-    return AuditEntry(
-        action=Action(row["action"]),
-        actor=row["actor"],
-        reason=row["reason"],
-        outcome=row["outcome"],
-        at=row["at"],
     )

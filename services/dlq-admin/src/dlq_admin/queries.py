@@ -24,7 +24,9 @@ _FITS = (
     "AND ($3::text IS NULL OR state = $3) "
     "AND ($4::text IS NULL OR fingerprint = $4) "
     "AND ($5::text IS NULL OR event_type = $5) "
-    "AND ($6::text IS NULL OR trace_id = lower(trim(both '%' from $6)) OR reason ILIKE $6 "
+    "AND ($6::text IS NULL OR trace_id = lower(trim(both '%' from $6)) "
+    "OR left(encode(sha256(convert_to(event_id, 'UTF8')), 'hex'), 8) "
+    "= lower(replace(trim(both '%' from $6), '-', '')) OR reason ILIKE $6 "
     "OR exception_type ILIKE $6 OR exception_message ILIKE $6 OR event_id ILIKE $6 OR event_type ILIKE $6)"
 )
 FIND = (

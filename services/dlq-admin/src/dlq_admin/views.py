@@ -19,6 +19,7 @@ def summary_view(summary: Summary) -> dict[str, Any]:
         "exception_type": _shown(reading.exception_type),
         "fingerprint": _shown(reading.fingerprint),
         "event_id": _shown(reading.event_id),
+        "reference": reading.reference or None,
         "type": _shown(reading.event_type),
         "attempts": reading.attempts,
         "redrive": reading.redrive,
