@@ -142,10 +142,20 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
         return settings.model_validate(_tree(env))
     except ValidationError as exc:
         faults = "; ".join(
-            f"{PREFIX}{'__'.join(str(part).upper() for part in error['loc'])}: {error['msg']}"
+            f"{PREFIX}{'__'.join(str(part).upper() for part in path)}: {error['msg']}"
             for error in exc.errors(include_input=False, include_url=False)
+            for path in _paths(settings, error["loc"])
         )
         raise ConfigurationError(f"environment: {faults}") from None
+
+
+def _paths(settings: type[S], location: tuple[int | str, ...]) -> list[tuple[int | str, ...]]:
+    """Where an error is; one of a whole group lies in the variables that the group requires."""
+    field = settings.model_fields.get(str(location[0])) if len(location) == 1 else None
+    if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Group)):
+        return [location]
+    required = [name for name, one in field.annotation.model_fields.items() if one.is_required()]
+    return [(*location, name) for name in required] or [location]
 
 
 def _read_secret_files(env: MutableMapping[str, str]) -> None:

@@ -56,6 +56,6 @@ class Watermark:
         return len(self._pending)
 
     @property
-    def finished_above(self) -> int:
-        """How many records above the watermark are finished: what a crash now would redo."""
-        return len(self._finished)
+    def finished_above(self) -> frozenset[int]:
+        """The offsets above the watermark that are finished: what a crash now could redo."""
+        return frozenset(self._finished)

@@ -1,4 +1,4 @@
-"""Commits watermarks: explicit offsets of what is assigned now, bounded in time.
+"""Commits watermarks, and what is finished above them: explicit offsets, bounded in time.
 
 A commit that fails costs nothing but work done twice after a crash, so it is counted and left to
 the next one. Never without explicit offsets: the assignment can change under the call (A1).
@@ -11,12 +11,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from posta.domain.commit_metadata import MAX_BYTES, encode
 from posta.engine.partition import Partition
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 _TIMEOUT_S = 3.0
+_CROWDED_SHARE = 0.75
+"""Of the metadata's room; beyond it the partition takes in nothing more (as Parallel Consumer does)."""
 
 
 class Committer:
@@ -37,14 +40,23 @@ class Committer:
             }
             if not moved:
                 return
-            offsets = {p.tp: OffsetAndMetadata(mark, "") for p, mark in moved.items()}
+            offsets = {p.tp: _described(p, mark) for p, mark in moved.items()}
+            for partition in moved:
+                partition.unsaved = False
             try:
                 # A12: commit() itself retries for ever.
                 await asyncio.wait_for(consumer.commit(offsets), _TIMEOUT_S)
             except (TimeoutError, KafkaError) as exc:
+                for partition in moved:
+                    partition.unsaved = True
                 names.COMMITS.labels(self._group, "failed").inc()
                 log.warning("commit_failed", group=self._group, error=type(exc).__name__)
                 return
             names.COMMITS.labels(self._group, "ok").inc()
-            for partition, mark in moved.items():
-                partition.committed = mark
+
+
+def _described(partition: Partition, mark: int) -> OffsetAndMetadata:
+    """The watermark and, in its metadata, what is finished above it."""
+    text = encode(mark, partition.watermark.finished_above)
+    partition.crowded = len(text) > _CROWDED_SHARE * MAX_BYTES
+    return OffsetAndMetadata(mark, text)

@@ -13,13 +13,16 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
+from posta.domain.commit_metadata import decode
 from posta.domain.failure import read_delivery
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
 from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
 from posta.engine.timers import Timers
+from posta.errors import Transient
 from posta.kafka.connection import connection_options
+from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
@@ -31,6 +34,7 @@ _MOST_RECORDS = 500
 _FETCH_BYTES = 256 * 1024
 _RECONNECT_S = 1.0
 _STOP_S = 5.0
+_RESTORE_S = 5.0
 _REBALANCE_MARGIN_S = 10.0
 
 
@@ -57,6 +61,9 @@ class Intake:
         self._partitions: dict[TopicPartition, Partition] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._committer = Committer(group.name, self._partitions)
+        self._restored = asyncio.Event()
+        self._restored.set()
+        self._finished_before: dict[TopicPartition, frozenset[int]] = {}
         self.joined = False
         self.last_progress = time.monotonic()
 
@@ -98,6 +105,7 @@ class Intake:
                 names.LAST_POLL.labels(self._group.name).set_to_current_time()
                 if polling.done():
                     batches, polling = polling.result(), None
+                    await self._restored.wait()
                     for tp, records in batches.items():
                         self._receive(tp, records)
                 self._regulate()
@@ -116,9 +124,13 @@ class Intake:
         partition = self._partitions.get(tp)
         if partition is None:
             topic = tp.topic.removeprefix(self._kafka.topic_prefix)
-            partition = self._partitions[tp] = Partition(tp=tp, topic=topic)
+            restored = self._finished_before.pop(tp, frozenset())
+            partition = self._partitions[tp] = Partition(tp=tp, topic=topic, restored=restored)
         names.RECEIVED.labels(self._group.name, partition.topic).inc(len(records))
         for record in records:
+            if record.offset in partition.restored:
+                partition.skip(record.offset)
+                continue
             work = self._work_of(record, partition)
             try:
                 partition.receive(work)
@@ -176,14 +188,19 @@ class Intake:
 
     def _is_full(self, partition: Partition) -> bool:
         bounds = self._policy.bounds
-        return partition.held >= bounds.records_per_partition or (
-            partition.held > 0 and self._held_bytes() >= bounds.total_bytes
+        return (
+            partition.held >= bounds.records_per_partition
+            or partition.watermark.gap >= bounds.span_per_partition
+            or partition.crowded
+            or (partition.held > 0 and self._held_bytes() >= bounds.total_bytes)
         )
 
     def _has_room(self, partition: Partition) -> bool:
         bounds = self._policy.bounds
         return (
             partition.held <= bounds.records_per_partition // 2
+            and partition.watermark.gap <= bounds.span_per_partition // 2
+            and not partition.crowded
             and self._held_bytes() <= bounds.total_bytes // 2
         )
 
@@ -209,12 +226,32 @@ class Intake:
         names.OLDEST_PENDING.labels(group).set(max((p.oldest_pending_s(now) for p in partitions), default=0))
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Note an assignment; positions start at the committed offsets."""
-        count = len(set(partitions))
+        """Note an assignment: positions start at the committed offsets, less what is named there."""
+        assigned = list(partitions)
+        self._restored.clear()
+        try:
+            await self._restore(assigned)
+        finally:
+            self._restored.set()
+        count = len(assigned)
         self.joined = True
         names.REBALANCES.labels(self._group.name).inc()
         names.PARTITIONS_ASSIGNED.labels(self._group.name).set(count)
         log.info("partitions_assigned", group=self._group.name, count=count)
+
+    async def _restore(self, assigned: list[TopicPartition]) -> None:
+        self._finished_before.clear()
+        if not assigned:
+            return
+        group = self._kafka.topic_prefix + self._group.name
+        try:
+            stored = await committed(self._kafka, group=group, partitions=assigned, timeout_s=_RESTORE_S)
+        except Transient as exc:
+            # The only cost: records finished above the watermark are done again.
+            log.warning("finished_records_not_restored", group=group, error=str(exc))
+            return
+        for tp, commit in stored.items():
+            self._finished_before[tp] = decode(commit.offset, commit.metadata)
 
     async def release(self) -> None:
         """Give every partition back: drain within bounds, commit, then cancel what is left.

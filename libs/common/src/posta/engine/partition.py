@@ -57,7 +57,12 @@ class Partition:
     """The topic's name without the deployment's prefix."""
     phase: Phase = Phase.OPEN
     watermark: Watermark = field(default_factory=Watermark)
-    committed: int | None = None
+    restored: frozenset[int] = frozenset()
+    """Offsets that an earlier owner finished above its watermark; they are not done again."""
+    unsaved: bool = False
+    """Whether a record was finished since the last commit."""
+    crowded: bool = False
+    """Whether the finished records above the watermark nearly fill the commit's metadata."""
     waiting: deque[Work] = field(default_factory=deque)
     """Records of a retry lane that have not ridden it to the end; the head is due first."""
     running: dict[Work, asyncio.Task[None]] = field(default_factory=dict)
@@ -80,10 +85,17 @@ class Partition:
             return
         self.held -= 1
         self.held_bytes -= work.size
+        self.unsaved = True
         self.watermark.finished(work.record.offset)
         mark = self.watermark.committable
         while self.arrivals and mark is not None and self.arrivals[0][0] < mark:
             self.arrivals.popleft()
+
+    def skip(self, offset: int) -> None:
+        """Pass over a record that an earlier owner has finished."""
+        self.watermark.received(offset)
+        self.watermark.finished(offset)
+        self.unsaved = True
 
     @property
     def is_open(self) -> bool:
@@ -97,9 +109,8 @@ class Partition:
 
     @property
     def to_commit(self) -> int | None:
-        """The watermark if it has moved since the last commit."""
-        mark = self.watermark.committable
-        return None if self.is_closed or mark == self.committed else mark
+        """The watermark if there is something new to commit."""
+        return None if self.is_closed or not self.unsaved else self.watermark.committable
 
     def oldest_pending_s(self, monotonic_now: float) -> float:
         """How long the record at the watermark has been here."""

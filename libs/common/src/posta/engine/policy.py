@@ -11,6 +11,8 @@ class Bounds:
 
     records_per_partition: int = 512
     """Fetched and not finished, lanes included."""
+    span_per_partition: int = 10_000
+    """Records from the watermark to the newest one, finished or not: what one stuck record may cost."""
     total_bytes: int = 64 * 1024 * 1024
     """Keys and values over all partitions."""
 
