@@ -12,6 +12,7 @@ from opentelemetry import trace
 
 from posta.domain.redaction import redact
 
+_SPARING_S = 10.0
 _QUIET = ("httpx", "httpcore", "aiokafka", "uvicorn.access", "uvicorn.error", "asyncio", "kafka")
 """httpx logs whole URLs at INFO, and a webhook's URL is its secret; the others repeat what we log."""
 
@@ -30,12 +31,17 @@ def setup_logging(*, service: str, version: str, level: str) -> None:
         _redact_texts,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(Sparing())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
@@ -50,6 +56,24 @@ def setup_logging(*, service: str, version: str, level: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Sparing(logging.Filter):
+    """Lets each place in aiokafka speak once in ten seconds: without a broker it says 20 lines a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spoke: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is let through."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        place = (record.name, record.lineno)
+        if record.created - self._spoke.get(place, 0.0) < _SPARING_S:
+            return False
+        self._spoke[place] = record.created
+        return True
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -1,0 +1,56 @@
+"""Logs: one JSON object a line, no secrets, no flood."""
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import logging
+from posta.telemetry.logs import get_logger, setup_logging
+from posta.telemetry.tracing import setup_tracing, span
+setup_logging(service="ingress", version="1.2", level="info")
+setup_tracing(service="ingress", version="1.2")
+log = get_logger("t")
+log.debug("hidden")
+with span("work"):
+    log.info("done", url="https://discord.com/api/webhooks/123/secret-token", count=2)
+logging.getLogger("other").warning("GET %s", "https://discord.com/api/v10/webhooks/9/secret-token/messages")
+try:
+    raise RuntimeError("Bearer secret-token-value")
+except RuntimeError:
+    log.exception("failed")
+logging.getLogger("httpx").info("HTTP Request: POST https://discord.com/api/webhooks/1/secret-token")
+for _ in range(50):
+    logging.getLogger("aiokafka.conn").error("Unable connect to node 1")
+    logging.getLogger("aiokafka.client").error("no metadata")
+"""
+
+
+def lines():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_every_line_is_an_event_with_its_service_and_trace_and_without_secrets():
+    found = lines()
+    first = found[0]
+    assert (first["event"], first["count"], first["service"], first["version"]) == (
+        "done",
+        2,
+        "ingress",
+        "1.2",
+    )
+    assert first["level"] == "info"
+    assert len(first["trace_id"]) == 32
+    assert len(first["span_id"]) == 16
+    assert first["url"] == "https://discord.com/api/webhooks/123/[redacted]"
+    assert "secret-token" not in json.dumps(found)
+    assert not [line for line in found if line["event"] == "hidden" or "HTTP Request" in line["event"]]
+    failed = next(line for line in found if line["event"] == "failed")
+    assert "RuntimeError" in failed["exception"]
+
+
+def test_aiokafka_says_the_same_thing_once_in_ten_seconds():
+    flood = [line["event"] for line in lines() if line.get("logger", "").startswith("aiokafka")]
+    assert flood == ["Unable connect to node 1", "no metadata"]
