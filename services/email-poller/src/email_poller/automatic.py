@@ -22,7 +22,7 @@ _LISTS = (
     "mailing-list",
 )
 _MACHINES = re.compile(
-    r"mailer-daemon|postmaster|(?:no|do-?not|donot)[-_.]?reply.*|mail-?daemon|bounces?(?:[-+=].*)?"
+    r"mailer-daemon|postmaster|(?:no|do[-_.]?not)[-_.]?reply.*|mail-?daemon|bounces?(?:[-+=].*)?"
     r"|owner-.+|.+-(?:request|owner|bounces?)|mdaemon|root|nobody|auto-?reply|notifications?[-_.]?noreply"
 )
 _SUBJECTS = re.compile(

@@ -59,7 +59,7 @@ class Fields:
         self._fields: dict[str, list[str]] = {}
         found: list[tuple[str, str]] = attempt(lambda: list(message.raw_items()), list[tuple[str, str]]())
         for name, value in found:
-            self._fields.setdefault(str(name).lower(), []).append(_raw(value))
+            self._fields.setdefault(str(name).strip().lower(), []).append(_raw(value))
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._fields
@@ -89,7 +89,10 @@ class Fields:
         # An address in angle brackets is unambiguous even where the rest of the field is not.
         bracketed = re.findall(r"<([^<>]{3,254})>", raw)
         usable = [text for text in bracketed if _ADDRESS.fullmatch(text)]
-        return Mailbox(address=usable[-1]) if usable else None
+        if usable:
+            return Mailbox(address=usable[-1])
+        bare = {word for word in raw.split() if _ADDRESS.fullmatch(word)}
+        return Mailbox(address=bare.pop()) if len(bare) == 1 else None
 
 
 def attempt(read: Callable[[], T], otherwise: T) -> T:

@@ -1,8 +1,8 @@
 """PURE: the readable text of an HTML mail, with quoted parts marked as ``>`` lines."""
 
 import re
-from html import unescape
-from html.parser import HTMLParser
+
+from email_poller.html_tokens import Closed, Opened, html_tokens
 
 MAX_HTML_CHARS = 400_000
 _UNSEEN = ("script", "style", "head", "title", "template", "noscript", "svg", "object")
@@ -14,24 +14,26 @@ _BLOCKS = frozenset(
     }
 )  # fmt: skip
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "table"})
-_VOID = frozenset({"br", "hr", "img", "input", "meta", "link", "col", "wbr", "area", "base", "source"})
 _MAX_QUOTE_DEPTH = 5
+_SPACES = re.compile(r"[ \t\r\n\f\xa0\u200b\u200c\ufeff]+")
 
 
 def html_to_text(html: str) -> str:
     """The text a reader of ``html`` would see; empty when there is none."""
-    shown = _without_unseen(html)[:MAX_HTML_CHARS]
-    reader = _Reader()
-    try:
-        reader.feed(shown)
-        reader.close()
-    except AssertionError:  # how html.parser refuses some declarations that browsers pass over
-        return unescape(re.sub(r"<[^<>]*>", " ", shown)).strip()
-    return reader.text()
+    page = _Page()
+    for token in html_tokens(_without_unseen(html)[:MAX_HTML_CHARS]):
+        match token:
+            case Opened():
+                page.open(token)
+            case Closed(name):
+                page.close(name)
+            case text:
+                page.write(text)
+    return page.text()
 
 
 def _without_unseen(html: str) -> str:
-    # Mail programs put whole style sheets in front of the text, and HTMLParser is slow on comments.
+    # Mail programs put whole style sheets and comments in front of the text.
     html = _cut(html, "<!--", "-->")
     for tag in ("style", "script"):
         html = _cut(html, f"<{tag}", f"</{tag}")
@@ -56,54 +58,52 @@ def _cut(html: str, begin: str, end: str) -> str:
     return "".join(kept)
 
 
-class _Reader(HTMLParser):
+class _Page:
+    """The lines written so far, and what the next text is inside of."""
+
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._hidden: list[str] = []
+        self._hidden: str | None = None
+        """The element whose content nobody sees, while inside one."""
         self._quotes = 0
         self._blank = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _UNSEEN:
-            self._hidden.append(tag)
-        elif tag in _BLOCKS and self._hidden == ["head"]:
-            self._hidden.clear()  # it was never closed
-        if tag in _BLOCKS:
-            self._break(paragraph=tag in _PARAGRAPHS)
-        if tag == "blockquote":
+    def open(self, tag: Opened) -> None:
+        if self._hidden is None and tag.name in _UNSEEN:
+            self._hidden = tag.name
+        elif self._hidden == "head" and tag.name in _BLOCKS:
+            self._hidden = None  # it was never closed
+        if tag.name in _BLOCKS:
+            self._break(paragraph=tag.name in _PARAGRAPHS)
+        if tag.name == "blockquote":
             self._quotes += 1
-        elif tag in ("td", "th"):
-            self._line.append(" ")
-        elif tag == "img":
-            alt = dict(attrs).get("alt")
-            if alt and not self._hidden:
-                self._line.append(alt)
+        elif tag.name in ("td", "th"):
+            self.write(" ")
+        self.write(tag.alt)
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._hidden:
-            del self._hidden[self._hidden.index(tag) :]
-        if tag in _BLOCKS and tag not in _VOID:
-            self._break(paragraph=tag in _PARAGRAPHS)
-        if tag == "blockquote":
+    def close(self, name: str) -> None:
+        if name == self._hidden:
+            self._hidden = None
+        if name in _BLOCKS:
+            self._break(paragraph=name in _PARAGRAPHS)
+        if name == "blockquote":
             self._quotes = max(0, self._quotes - 1)
 
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self._line.append(data)
-
-    def _break(self, *, paragraph: bool) -> None:
-        line = re.sub(r"[ \t\r\n\f\xa0\u200b\u200c\ufeff]+", " ", "".join(self._line)).strip()
-        self._line.clear()
-        if line:
-            mark = "> " * min(self._quotes, _MAX_QUOTE_DEPTH)
-            if self._blank and self._lines:
-                self._lines.append("")
-            self._lines.append(mark + line)
-            self._blank = False
-        self._blank = self._blank or paragraph
+    def write(self, text: str) -> None:
+        if self._hidden is None:
+            self._line.append(text)
 
     def text(self) -> str:
         self._break(paragraph=False)
         return "\n".join(self._lines)
+
+    def _break(self, *, paragraph: bool) -> None:
+        line = _SPACES.sub(" ", "".join(self._line)).strip()
+        self._line.clear()
+        if line:
+            if self._blank and self._lines:
+                self._lines.append("")
+            self._lines.append("> " * min(self._quotes, _MAX_QUOTE_DEPTH) + line)
+            self._blank = False
+        self._blank = self._blank or paragraph

@@ -32,6 +32,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CHUNK = 200
+_LEAVE_S = 1.0
 _WHOLE_CALL = 6
 """A call may take this many times the socket's timeout in all, as for a large mail on a slow line."""
 
@@ -57,12 +58,15 @@ class ImapMailbox:
     ) -> None:
         """Say goodbye if the connection is idle; otherwise cut it, because its thread cannot be stopped."""
         box, self._box = self._box, None
-        if box is not None and kind is None and (self._under_way is None or self._under_way.done()):
-            goodbye = asyncio.get_running_loop().run_in_executor(self._thread, _logout, box)
-            await asyncio.wait([goodbye], timeout=1)
+        idle = self._under_way is None or self._under_way.done()
         if box is not None:
+            if not (idle and kind is None):
+                _cut(box)
+            leaving = self._thread.submit(_leave, box, polite=idle and kind is None)
+            await asyncio.wait([asyncio.wrap_future(leaving)], timeout=_LEAVE_S)
             _cut(box)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        # A thread that still hangs, in a connection attempt, ends with the socket's timeout.
+        self._thread.shutdown(wait=False)
 
     async def select(self) -> Selected:
         """See ``Mailbox``."""
@@ -116,10 +120,10 @@ class ImapMailbox:
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._thread, self._blocking, work)
         self._under_way = future
+        future.add_done_callback(_retrieved)
         limit_s = self._settings.imap_timeout_s * _WHOLE_CALL
         done, _ = await asyncio.wait([future], timeout=limit_s)
         if not done:
-            future.add_done_callback(_forget)
             raise Unavailable(DEPENDENCY, f"a call took longer than {limit_s:g} s")
         return future.result()
 
@@ -160,7 +164,7 @@ class ImapMailbox:
         if given.imap_security == "ssl":
             box = MailBox(given.imap_host, given.imap_port, timeout=timeout_s, ssl_context=self._tls)
         elif given.imap_security == "starttls":
-            box = MailBoxStartTls(given.imap_host, given.imap_port, timeout=timeout_s, ssl_context=self._tls)
+            box = _StartTls(given.imap_host, given.imap_port, timeout=timeout_s, ssl_context=self._tls)
         else:
             box = MailBoxUnencrypted(given.imap_host, given.imap_port, timeout=timeout_s)
         password = given.password.get_secret_value()
@@ -170,7 +174,7 @@ class ImapMailbox:
             else:
                 box.login_utf8(given.username, password, initial_folder=None)
         except BaseException:
-            _cut(box)
+            _leave(box, polite=False)
             raise
         log.info("imap_connected", host=given.imap_host, mailbox=given.mailbox)
         return box
@@ -182,7 +186,7 @@ class ImapMailbox:
                 return _selected(box, self._settings.mailbox)
             except (imaplib.IMAP4.abort, OSError):
                 # Servers end connections that were idle for a while; that is no failure yet.
-                _cut(box)
+                _leave(box, polite=False)
         self._box = box = self._connected()
         return _selected(box, self._settings.mailbox)
 
@@ -193,9 +197,11 @@ class ImapMailbox:
         return self._box
 
     def _drop(self) -> None:
+        """End the connection from outside the thread; the thread lets go of it when it is free."""
         box, self._box = self._box, None
         if box is not None:
             _cut(box)
+            self._thread.submit(_leave, box, polite=False)
 
 
 def _selected(box: BaseMailBox, mailbox: str) -> Selected:
@@ -258,24 +264,39 @@ def _mark_seen(box: BaseMailBox, uids: Sequence[int]) -> None:
         raise MessageRefused(f"the server does not set \\Seen: {data!r:.200}")
 
 
-def _logout(box: BaseMailBox) -> None:
+def _leave(box: BaseMailBox, *, polite: bool) -> None:
+    """In the thread: close the connection, ``polite`` with a LOGOUT before."""
     with contextlib.suppress(imaplib.IMAP4.error, ImapToolsError, OSError):
-        box.logout()
+        if polite:
+            box.logout()
+    with contextlib.suppress(OSError):
+        box.client.shutdown()
 
 
 def _cut(box: BaseMailBox) -> None:
-    """Close the socket at once; a thread that waits on it gets an error."""
-    sock = getattr(box.client, "sock", None)
-    if sock is None:
-        return
+    """Shut the socket down at once; a thread that waits on it gets an error.
+
+    Not closed here: closing takes a lock of the file object that the waiting thread holds.
+    """
     with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-    with contextlib.suppress(OSError):
-        sock.close()
+        box.client.socket().shutdown(socket.SHUT_RDWR)
 
 
-def _forget(future: "asyncio.Future[Any]") -> None:
-    """Take note of a late error, so that asyncio does not report it as lost: its caller has been told."""
+class _StartTls(MailBoxStartTls):
+    """imap-tools' own leaves the socket open when the server offers no TLS."""
+
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        client = imaplib.IMAP4(self._host, self._port, self._timeout)
+        try:
+            client.starttls(self._ssl_context)
+        except BaseException:
+            client.shutdown()
+            raise
+        return client
+
+
+def _retrieved(future: "asyncio.Future[Any]") -> None:
+    """Look at the error of a call whose caller has gone, or asyncio would report it as lost."""
     if not future.cancelled():
         future.exception()
 

@@ -7,7 +7,7 @@ A mail that breaks a limit, or the standard library, is read as far as it goes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.feedparser import BytesFeedParser
 from email.message import Message
@@ -88,14 +88,20 @@ def _tree(raw: bytes) -> Message:
     whole = attempt(build, None)
     if whole is not None:
         return whole
-    return made[0] if made else Message(policy=compat32)
+    # The first with fields is the root: the parser also makes one part only to see how that is done.
+    return next((part for part in made if len(part)), Message(policy=compat32))
 
 
 def _body(message: Message) -> str:
-    """Plain text where there is any, else HTML as text; attachments and forwarded mails do not count."""
+    """What the mail itself says; if that is nothing, what the mail says that it forwards."""
+    return _shown(_parts(message, inside=())) or _shown(_parts(message, inside=_FORWARDED))
+
+
+def _shown(parts: Iterable[Message]) -> str:
+    """Plain text where there is any, else HTML as text."""
     plain: list[str] = []
     html: list[str] = []
-    for part in _parts(message):
+    for part in parts:
         found = _text_of(part)
         if found:
             kind = attempt(part.get_content_type, "text/plain")
@@ -107,8 +113,8 @@ def _first_text(candidates: tuple[str, ...]) -> str:
     return next((text for text in candidates if text.strip()), "").strip()[:MAX_TEXT_CHARS]
 
 
-def _parts(message: Message) -> Iterator[Message]:
-    """The leaves that are text of this mail itself, in order."""
+def _parts(message: Message, *, inside: tuple[str, ...]) -> Iterator[Message]:
+    """The leaves that are text, in order; within attached mails only of the types ``inside``."""
     todo = [message]
     seen = 0
     while todo and seen < MAX_PARTS:
@@ -116,7 +122,8 @@ def _parts(message: Message) -> Iterator[Message]:
         seen += 1
         children = part.get_payload() if attempt(part.is_multipart, otherwise=False) else None
         if isinstance(children, list):
-            if attempt(part.get_content_type, "") not in _FORWARDED:
+            kind = attempt(part.get_content_type, "")
+            if kind not in _FORWARDED or kind in inside:
                 todo.extend(child for child in reversed(children) if isinstance(child, Message))
         elif _is_body(part):
             yield part
