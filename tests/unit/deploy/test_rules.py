@@ -1,0 +1,32 @@
+"""The YAML rules in `deploy/config` are ones the services accept, and none lies there unread."""
+
+from pathlib import Path
+
+import pytest
+
+from ingress.commands import FILE_NAME as COMMANDS
+from ingress.commands import load_commands
+from llm_worker.rules import PATH as ANSWERS
+from llm_worker.rules import load_rules
+from posta.destinations import FILE_NAME as DESTINATIONS
+from posta.destinations import load_destinations
+
+CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
+
+LOADERS = {
+    COMMANDS: lambda: load_commands(CONFIG / COMMANDS),
+    DESTINATIONS: lambda: load_destinations(CONFIG / DESTINATIONS),
+    ANSWERS.as_posix(): lambda: load_rules(CONFIG),
+}
+"""What each service reads at its start, by the file's path below the folder."""
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_rules_file_is_accepted_by_the_service_that_reads_it(name):
+    assert LOADERS[name]()
+
+
+def test_every_file_of_rules_is_read_by_a_service():
+    assert {file.relative_to(CONFIG).as_posix() for file in CONFIG.rglob("*") if file.is_file()} == set(
+        LOADERS
+    )
