@@ -331,3 +331,19 @@ async def test_a_wait_of_exactly_a_lanes_delay_rides_that_lane_once(kafka, topic
             assert len(await world.read("workers.retry.3s", count=1)) == 1
             assert await world.read("workers.retry.1s", count=1, timeout_s=1) == []
         assert 3.0 <= handled[1] - handled[0] < 4
+
+
+async def test_failure_headers_on_a_source_are_somebody_elses_words(kafka, topic_prefix):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        seen = []
+
+        async def handler(message):
+            seen.append((message.attempt, message.delivery.origin.topic))
+
+        wire = encode(
+            event(1), {"posta-not-before": "9" * 13, "posta-attempt": "9", "posta-original-topic": "x"}
+        )
+        await world.send(wire)
+        async with running(world.engine(handler)):
+            await eventually(lambda: bool(seen))
+        assert seen == [(1, "work")]

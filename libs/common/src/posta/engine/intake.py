@@ -80,6 +80,12 @@ class Intake:
                 # A23: after an error that is not about one record the client may be a zombie.
                 log.error("consumer_replaced", group=self._group.name, error=f"{exc!r:.300}")
                 await self._pause_before_reconnect(stop)
+            except Exception:
+                # Such as a record that aiokafka itself cannot decode: the partition stands still and
+                # this says so, the process neither dies nor skips it.
+                names.UNEXPECTED.labels(self._group.name, "poll").inc()
+                log.exception("poll_failed", group=self._group.name)
+                await self._pause_before_reconnect(stop)
             finally:
                 await self._leave(consumer)
 
@@ -149,12 +155,15 @@ class Intake:
                 self._dispatcher.push(work)
 
     def _work_of(self, record: ConsumerRecord, partition: Partition) -> Work:
+        # Only a lane's records carry a story of ours; on a source or a DLQ such headers are somebody
+        # else's words, and a far not-before time among them would hold the partition up.
+        headers = headers_of(record) if record.topic in self._lanes else ()
         delivery = read_delivery(
             topic=partition.topic,
             partition=record.partition,
             offset=record.offset,
             timestamp_ms=record.timestamp,
-            headers=headers_of(record),
+            headers=headers,
         )
         return Work(
             record=record,
