@@ -6,6 +6,7 @@ record came from, what happened to it, and which other dead letters failed in th
 """
 
 import hashlib
+import math
 import re
 import traceback
 from collections.abc import Iterable
@@ -95,9 +96,8 @@ def delivery_headers(delivery: Delivery) -> dict[str, str]:
         "posta-attempt": delivery.attempt,
         "posta-first-failure": delivery.first_failure_ms or "",
         "posta-last-failure": delivery.last_failure_ms or "",
-        # Rounded up: a millisecond late is right, a millisecond early is not.
-        "posta-not-before": -int(-delivery.not_before * 1000 // 1),
-        "posta-lane-due": -int(-delivery.lane_due * 1000 // 1),
+        "posta-not-before": _milliseconds(delivery.not_before),
+        "posta-lane-due": _milliseconds(delivery.lane_due),
         "posta-redrive": delivery.redrive or "",
     }
     return {name: str(value) for name, value in fields.items() if value != ""}
@@ -138,6 +138,14 @@ def short_stack(error: BaseException) -> str:
     """The innermost frames of the error, one a line: file name, line, function; no source, no paths."""
     frames = traceback.extract_tb(error.__traceback__)[-_STACK_FRAMES:]
     return "\n".join(f"{_file_name(f.filename)}:{f.lineno} {f.name}" for f in frames)
+
+
+def _milliseconds(moment: float) -> int:
+    """Whole milliseconds, rounded up: a millisecond late is right, a millisecond early is not.
+
+    Microseconds are cut first, so that a time that came from milliseconds stays what it was.
+    """
+    return math.ceil(round(moment * 1000, 3))
 
 
 def _file_name(path: str) -> str:
