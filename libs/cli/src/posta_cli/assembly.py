@@ -8,8 +8,8 @@ from posta_cli import ports, rules
 from posta_cli.credentials import Credentials, generate, load_or_generate
 from posta_cli.home import Home, read_ports, save_ports
 from posta_cli.supervisor import plan
-from posta_cli.supervisor.plan import Parts, Surroundings
 from posta_cli.supervisor.schema import settings_of
+from posta_cli.supervisor.surroundings import HOST, Parts, Surroundings
 from posta_sandbox.embedded import ports as loopback
 from posta_sandbox.keys import public_key_hex, webhook_url
 
@@ -58,7 +58,7 @@ def _surroundings(
         credentials=credentials,
         discord_public_key=public_key_hex(credentials.discord_seed),
         home=home,
-        bootstrap_servers=f"{plan.HOST}:{chosen['kafka']}" if "kafka" in chosen else "",
+        bootstrap_servers=f"{HOST}:{chosen['kafka']}" if "kafka" in chosen else "",
         config_dir=config_dir,
         webhooks=_webhooks(credentials.discord_seed, chosen, config_dir),
     )
@@ -68,7 +68,7 @@ def _surroundings(
 def _webhooks(seed: str, chosen: Mapping[str, int], config_dir: Path | None) -> dict[str, str]:
     if "sandbox" not in chosen:
         return {}
-    base = f"http://{plan.HOST}:{chosen['sandbox']}"
+    base = f"http://{HOST}:{chosen['sandbox']}"
     return {
         variable: webhook_url(base, seed, rules.webhook_name(variable))
         for variable in rules.webhook_variables(config_dir)

@@ -7,7 +7,7 @@ from posta_cli.doctor import configuration, machine
 from posta_cli.doctor.finding import Finding, Verdict, fail, ok
 from posta_cli.home import Home, prepare
 from posta_cli.supervisor import plan
-from posta_cli.supervisor.plan import Surroundings, parts_to_start
+from posta_cli.supervisor.surroundings import Surroundings, parts_to_start
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 

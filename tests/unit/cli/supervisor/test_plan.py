@@ -7,7 +7,7 @@ from posta_cli.credentials import generate
 from posta_cli.home import Home
 from posta_cli.ports import VARIABLES
 from posta_cli.supervisor import plan
-from posta_cli.supervisor.plan import Parts, Surroundings, parts_to_start
+from posta_cli.supervisor.surroundings import Parts, Surroundings, parts_to_start, sandbox_url
 
 PORTS = {name: 21_000 + number for number, name in enumerate(VARIABLES)}
 
@@ -86,7 +86,7 @@ def test_every_service_is_told_where_to_listen_and_where_kafka_and_the_database_
         assert process.env["POSTA_KAFKA__BOOTSTRAP_SERVERS"] == "127.0.0.1:9092"
         assert process.env["POSTA_DATABASE__URL"] == surroundings.database_url
         assert process.env["POSTA_STATE_DIR"] == "/home/posta/services"
-        assert process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] == plan.sandbox_url(surroundings)
+        assert process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] == sandbox_url(surroundings)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from posta_cli.doctor.finding import Finding, Verdict, fail
 from posta_cli.errors import CommandError
 from posta_cli.given import read_given
 from posta_cli.home import Home, locate
-from posta_cli.supervisor.plan import parts_to_start, ports_needed
+from posta_cli.supervisor.plan import ports_needed
+from posta_cli.supervisor.surroundings import parts_to_start
 
 
 def doctor() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from posta_cli.commands.up import run_foreground
 from posta_cli.given import read_given
 from posta_cli.home import locate
-from posta_cli.supervisor.plan import Parts
+from posta_cli.supervisor.surroundings import Parts
 
 
 def sandbox() -> None:

@@ -9,7 +9,7 @@ from posta_cli import contact
 from posta_cli.errors import ConfigurationRefusedError, NotRunningError
 from posta_cli.given import has, read_given
 from posta_cli.home import locate
-from posta_cli.supervisor.plan import DATABASE_VARIABLE, KAFKA_VARIABLE
+from posta_cli.supervisor.surroundings import DATABASE_VARIABLE, KAFKA_VARIABLE
 
 
 def shared_settings(environ: Mapping[str, str], folder: Path) -> ServiceSettings:

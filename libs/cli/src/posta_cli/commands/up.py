@@ -14,8 +14,8 @@ from posta_cli import lock
 from posta_cli.commands.detach import run_detached
 from posta_cli.given import read_given
 from posta_cli.home import Home
-from posta_cli.supervisor.plan import Parts, parts_to_start
 from posta_cli.supervisor.summary import summary
+from posta_cli.supervisor.surroundings import Parts, parts_to_start
 
 READY_MARK = b"ready\n"
 """Written to `--ready-fd` once the system is ready."""

@@ -9,7 +9,8 @@ from posta.errors import ConfigurationError
 from posta.settings import ServiceSettings, load
 from posta_cli.doctor.finding import Finding, fail, ok, warn
 from posta_cli.supervisor import plan
-from posta_cli.supervisor.plan import ProcessPlan, Surroundings
+from posta_cli.supervisor.plan import ProcessPlan
+from posta_cli.supervisor.surroundings import Surroundings
 
 
 def services(around: Surroundings) -> list[Finding]:

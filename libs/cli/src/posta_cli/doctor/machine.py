@@ -9,7 +9,7 @@ from posta_cli import ports
 from posta_cli.doctor.finding import Finding, fail, ok, warn
 from posta_cli.errors import CommandError
 from posta_cli.home import MIN_FREE_BYTES, Home, nearest_folder, read_ports
-from posta_cli.supervisor.plan import Parts
+from posta_cli.supervisor.surroundings import Parts
 from posta_sandbox.embedded import jars
 from posta_sandbox.embedded import ports as loopback
 

@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 
 from posta_cli.supervisor import plan, probe
 from posta_cli.supervisor.document import ServerStatus, ServiceStatus, document
-from posta_cli.supervisor.plan import HOST, Surroundings
+from posta_cli.supervisor.surroundings import (
+    HOST,
+    Surroundings,
+    llm_url,
+    sandbox_url,
+    uses_generated_keys,
+    uses_sandbox_discord,
+)
 from posta_cli.supervisor.system import READY_PATH, System
 from posta_cli.supervisor.unit import Phase, Unit
 
@@ -52,11 +59,11 @@ def credentials_of(around: Surroundings) -> dict[str, Any]:
     """Return the generated secrets that are in use in this run."""
     secret = around.credentials
     found: dict[str, Any] = {}
-    if plan.uses_generated_keys(around):
+    if uses_generated_keys(around):
         found |= {"scripts_key": secret.scripts_key, "admin_key": secret.admin_key}
     if around.parts.mail:
         found |= {"mail_address": secret.mail_address, "mail_password": secret.mail_password}
-    if plan.uses_sandbox_discord(around):
+    if uses_sandbox_discord(around):
         found |= {
             "discord_public_key": around.discord_public_key,
             "discord_application_id": secret.application_id,
@@ -99,8 +106,8 @@ async def _sandbox(system: System) -> dict[str, Any] | None:
         return None
     port = around.ports["sandbox"]
     found: dict[str, Any] = {
-        "url": plan.sandbox_url(around),
-        "llm_url": plan.llm_url(around),
+        "url": sandbox_url(around),
+        "llm_url": llm_url(around),
         "pid": unit.pid,
         "ready": unit.phase is Phase.READY and await probe.answers_ok(HOST, port, READY_PATH),
         "restarts": unit.restarts,

@@ -1,61 +1,14 @@
-"""PURE: which processes run, with which environment, given what a person set and the ports chosen.
-
-What a person set always wins: a group of variables that names another server (a real Discord, mailbox
-or LLM, a real Kafka or PostgreSQL) takes the place of the sandbox's whole group, so that no password
-of one is ever sent to the other.
-"""
+"""PURE: which processes run, and what each needs before it is worth starting."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-from posta_cli.credentials import Credentials, api_keys_value
 from posta_cli.given import has
-from posta_cli.home import Home
-
-HOST = "127.0.0.1"
-
-KAFKA_VARIABLE = "POSTA_KAFKA__BOOTSTRAP_SERVERS"
-DATABASE_VARIABLE = "POSTA_DATABASE__URL"
-
-DISCORD_GROUP = ("POSTA_DISCORD__PUBLIC_KEYS", "POSTA_DISCORD__API_URL")
-LLM_GROUP = ("POSTA_LLM__BASE_URL",)
-MAIL_GROUP = ("POSTA_MAIL__IMAP_HOST", "POSTA_MAIL__SMTP_HOST")
-MAIL_NAMES = ("POSTA_MAIL__ADDRESS", *MAIL_GROUP)
+from posta_cli.supervisor import environment
+from posta_cli.supervisor.surroundings import Parts, Surroundings, url_of
 
 TOPICS, MIGRATIONS, MAIL, SANDBOX = "topics", "migrations", "mail", "sandbox"
 """What a service may need before it is worth starting."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Which of the embedded parts this run starts."""
-
-    kafka: bool
-    postgres: bool
-    mail: bool
-    sandbox: bool
-    services: bool = True
-    """False for `posta sandbox`: the look-alikes and the mail server alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Everything a process's environment depends on."""
-
-    given: Mapping[str, str]
-    parts: Parts
-    ports: Mapping[str, int]
-    credentials: Credentials
-    discord_public_key: str
-    """Of the look-alike Discord, hex."""
-    home: Home
-    bootstrap_servers: str
-    database_url: str = ""
-    """Empty until the embedded PostgreSQL runs: it makes its password itself."""
-    config_dir: Path | None = None
-    webhooks: Mapping[str, str] = field(default_factory=dict)
-    """Variable of each destination → its URL at the sandbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +26,7 @@ class ProcessPlan:
     @property
     def url(self) -> str:
         """Where its HTTP server listens."""
-        return f"http://{HOST}:{self.port}"
+        return url_of(self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +50,6 @@ _GRACE_MARGIN_S = 3.0
 """Between a service's own grace and SIGKILL: it needs to say goodbye to Kafka."""
 
 
-def parts_to_start(given: Mapping[str, str], *, sandbox: bool) -> Parts:
-    """Decide which embedded parts are needed beside what the person brought."""
-    return Parts(
-        kafka=not has(given, KAFKA_VARIABLE),
-        postgres=not has(given, DATABASE_VARIABLE),
-        mail=sandbox and not has(given, *MAIL_GROUP),
-        sandbox=sandbox,
-    )
-
-
 def ports_needed(parts: Parts) -> tuple[str, ...]:
     """Return the names (see `posta_cli.ports`) of the listeners this run has."""
     names = list(SERVICE_NAMES) if parts.services else []
@@ -122,16 +65,9 @@ def ports_needed(parts: Parts) -> tuple[str, ...]:
 
 
 def services(around: Surroundings) -> tuple[ProcessPlan, ...]:
-    """Return the five services, each with the environment it needs and no other's secrets."""
+    """Return the five services, each with its environment."""
     if not around.parts.services:
         return ()
-    extras: dict[str, dict[str, str]] = {
-        "ingress": _discord_intake(around) | _api_keys(around),
-        "llm-worker": _llm(around),
-        "email-poller": _mailbox(around, imap=True),
-        "notifier": _discord_delivery(around) | _mailbox(around, imap=False),
-        "dlq-admin": _api_keys(around),
-    }
     available = {TOPICS, MIGRATIONS}
     available |= {MAIL} if around.parts.mail else set()
     available |= {SANDBOX} if around.parts.sandbox else set()
@@ -141,7 +77,7 @@ def services(around: Surroundings) -> tuple[ProcessPlan, ...]:
             name=service.name,
             module=service.module,
             port=around.ports[service.name],
-            env=_for_every_service(around, service.name) | extras[service.name],
+            env=environment.of_service(around, service.name),
             needs=frozenset(service.needs) & available,
             grace_s=grace_s + _GRACE_MARGIN_S,
         )
@@ -159,29 +95,11 @@ def left_out(given: Mapping[str, str], parts: Parts) -> dict[str, str]:
 
 def sandbox(around: Surroundings) -> ProcessPlan:
     """Return the look-alikes' process."""
-    secret, ports = around.credentials, around.ports
-    env = {
-        "POSTA_SANDBOX__HOST": HOST,
-        "POSTA_SANDBOX__PORT": str(ports["sandbox"]),
-        "POSTA_SANDBOX__DISCORD_SEED": secret.discord_seed,
-        "POSTA_SANDBOX__APPLICATION_ID": secret.application_id,
-    }
-    if around.parts.services:
-        env["POSTA_SANDBOX__INGRESS_URL"] = _url(ports["ingress"])
-    if around.parts.mail:
-        env |= {
-            "POSTA_SANDBOX__SMTP_PORT": str(ports["sandbox-smtp"]),
-            "POSTA_SANDBOX__IMAP_PORT": str(ports["sandbox-imap"]),
-            "POSTA_SANDBOX__SMTP_UPSTREAM_PORT": str(ports["mail-smtp"]),
-            "POSTA_SANDBOX__IMAP_UPSTREAM_PORT": str(ports["mail-imap"]),
-            "POSTA_SANDBOX__MAIL_ADDRESS": secret.mail_address,
-            "POSTA_SANDBOX__MAIL_PASSWORD": secret.mail_password,
-        }
     return ProcessPlan(
         name="sandbox",
         module="posta_sandbox",
-        port=ports["sandbox"],
-        env=env,
+        port=around.ports["sandbox"],
+        env=environment.of_sandbox(around),
         needs=frozenset(),
         grace_s=5.0,
     )
@@ -193,107 +111,8 @@ def process(around: Surroundings, name: str) -> ProcessPlan:
     return next(process for process in everything if process.name == name)
 
 
-def sandbox_url(around: Surroundings) -> str:
-    """Return the sandbox's page and API."""
-    return _url(around.ports["sandbox"])
-
-
-def llm_url(around: Surroundings) -> str:
-    """Return the look-alike LLM's base: requests go to `{base}/chat/completions`."""
-    return f"{sandbox_url(around)}/llm/v1"
-
-
-def uses_generated_keys(around: Surroundings) -> bool:
-    """Tell whether the generated API keys are the valid ones (and not a list the person set)."""
-    return not has(around.given, "POSTA_API_KEYS")
-
-
-def uses_sandbox_discord(around: Surroundings) -> bool:
-    """Tell whether Posta talks to the look-alike Discord (and not to one the person named)."""
-    return around.parts.sandbox and not has(around.given, *DISCORD_GROUP)
-
-
-def uses_sandbox_llm(around: Surroundings) -> bool:
-    """Tell whether Posta asks the look-alike LLM (and not one the person named)."""
-    return around.parts.sandbox and not has(around.given, *LLM_GROUP)
-
-
-def _for_every_service(around: Surroundings, name: str) -> dict[str, str]:
-    env = {
-        "POSTA_HTTP__HOST": HOST,
-        "POSTA_HTTP__PORT": str(around.ports[name]),
-        "POSTA_STATE_DIR": str(around.home.services),
-    }
-    if around.parts.kafka:
-        env[KAFKA_VARIABLE] = around.bootstrap_servers
-    if around.parts.postgres:
-        env[DATABASE_VARIABLE] = around.database_url
-    if around.config_dir is not None and not has(around.given, "POSTA_CONFIG_DIR"):
-        env["POSTA_CONFIG_DIR"] = str(around.config_dir)
-    if around.parts.sandbox and not has(around.given, "OTEL_EXPORTER_OTLP_ENDPOINT"):
-        env["OTEL_EXPORTER_OTLP_ENDPOINT"] = sandbox_url(around)
-    return env
-
-
-def _api_keys(around: Surroundings) -> dict[str, str]:
-    if not uses_generated_keys(around):
-        return {}
-    return {"POSTA_API_KEYS": api_keys_value(around.credentials)}
-
-
-def _discord_intake(around: Surroundings) -> dict[str, str]:
-    if not uses_sandbox_discord(around):
-        return {}
-    from_sandbox = _discord_delivery(around)
-    return {
-        "POSTA_DISCORD__PUBLIC_KEYS": around.discord_public_key,
-        "POSTA_DISCORD__APPLICATION_ID": around.credentials.application_id,
-        "POSTA_DISCORD__API_URL": from_sandbox["POSTA_DISCORD__API_URL"],
-    }
-
-
-def _discord_delivery(around: Surroundings) -> dict[str, str]:
-    webhooks = {name: url for name, url in around.webhooks.items() if not has(around.given, name)}
-    if not uses_sandbox_discord(around):
-        return webhooks if around.parts.sandbox else {}
-    return {"POSTA_DISCORD__API_URL": f"{sandbox_url(around)}/api/v10", **webhooks}
-
-
-def _llm(around: Surroundings) -> dict[str, str]:
-    if not uses_sandbox_llm(around):
-        return {}
-    return {
-        "POSTA_LLM__BASE_URL": llm_url(around),
-        "POSTA_LLM__API_KEY": around.credentials.llm_key,
-    }
-
-
-def _mailbox(around: Surroundings, *, imap: bool) -> dict[str, str]:
-    if not around.parts.mail:
-        return {}
-    env = {
-        "POSTA_MAIL__ADDRESS": around.credentials.mail_address,
-        "POSTA_MAIL__USERNAME": around.credentials.mail_address,
-        "POSTA_MAIL__PASSWORD": around.credentials.mail_password,
-        "POSTA_MAIL__SMTP_HOST": HOST,
-        "POSTA_MAIL__SMTP_PORT": str(around.ports["sandbox-smtp"]),
-        "POSTA_MAIL__SMTP_SECURITY": "plain",
-    }
-    if imap:
-        env |= {
-            "POSTA_MAIL__IMAP_HOST": HOST,
-            "POSTA_MAIL__IMAP_PORT": str(around.ports["sandbox-imap"]),
-            "POSTA_MAIL__IMAP_SECURITY": "plain",
-        }
-    return env
-
-
 def _grace_s(given: Mapping[str, str]) -> float:
     try:
         return float(given.get("POSTA_SHUTDOWN__GRACE_S") or _DEFAULT_GRACE_S)
     except ValueError:
         return _DEFAULT_GRACE_S  # the services say at start what is wrong with it
-
-
-def _url(port: int) -> str:
-    return f"http://{HOST}:{port}"

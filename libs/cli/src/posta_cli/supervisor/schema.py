@@ -5,7 +5,7 @@ from posta.kafka import topics
 from posta.postgres import migrations
 from posta.settings import ServiceSettings, load
 from posta_cli.errors import ConfigurationRefusedError, StartFailedError
-from posta_cli.supervisor.plan import DATABASE_VARIABLE, KAFKA_VARIABLE, Surroundings
+from posta_cli.supervisor.surroundings import DATABASE_VARIABLE, KAFKA_VARIABLE, Surroundings
 
 
 def settings_of(around: Surroundings) -> ServiceSettings:

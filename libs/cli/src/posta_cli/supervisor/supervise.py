@@ -12,8 +12,8 @@ from posta_cli.errors import CommandError
 from posta_cli.home import Home
 from posta_cli.supervisor import control, log_file
 from posta_cli.supervisor.inspection import inspect
-from posta_cli.supervisor.plan import Surroundings
 from posta_cli.supervisor.progress import Progress
+from posta_cli.supervisor.surroundings import Surroundings
 from posta_cli.supervisor.system import System
 from posta_cli.supervisor.unit import Phase, Unit
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from posta_cli.supervisor import embedded, plan, probe, schema, service_process
 from posta_cli.supervisor.backoff import RestartPolicy
 from posta_cli.supervisor.first_start import become_ready
-from posta_cli.supervisor.plan import ProcessPlan, Surroundings
+from posta_cli.supervisor.plan import ProcessPlan
 from posta_cli.supervisor.progress import Progress
+from posta_cli.supervisor.surroundings import HOST, Surroundings
 from posta_cli.supervisor.unit import Running, Unit
 from posta_sandbox.embedded.greenmail import EmbeddedMail
 from posta_sandbox.embedded.kafka import EmbeddedKafka
@@ -163,7 +164,7 @@ class System:
             return self._launch(name)
 
         async def is_ready() -> bool:
-            return await probe.answers_ok(plan.HOST, self._port(name), READY_PATH)
+            return await probe.answers_ok(HOST, self._port(name), READY_PATH)
 
         return Unit(name, launch=launch, is_ready=is_ready, policy=self._policy, tell=self._tell)
 
