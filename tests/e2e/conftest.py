@@ -53,9 +53,13 @@ def posta(system: RunningSystem) -> Iterator[Posta]:
     actor.http.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A headless browser of this machine; tests that need one skip by name where there is none."""
+    """A headless browser of this machine; tests that need one skip by name where there is none.
+
+    Not for the whole session: Playwright's synchronous form keeps a loop running in this thread, and
+    no asynchronous test could run beside it.
+    """
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
     with sync_playwright() as playwright:

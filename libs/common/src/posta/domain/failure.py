@@ -143,9 +143,9 @@ def short_stack(error: BaseException) -> str:
 def _milliseconds(moment: float) -> int:
     """Whole milliseconds, rounded up: a millisecond late is right, a millisecond early is not.
 
-    Microseconds are cut first, so that a time that came from milliseconds stays what it was.
+    Hundredths of a millisecond are cut first, so that a time that came from milliseconds stays what it was.
     """
-    return math.ceil(round(moment * 1000, 3))
+    return math.ceil(round(moment * 1000, 2))
 
 
 def _file_name(path: str) -> str:
