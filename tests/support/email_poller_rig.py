@@ -158,6 +158,7 @@ async def world(
         "POSTA_KAFKA__TOPIC_PREFIX": topic_prefix,
         "POSTA_KAFKA__REQUEST_TIMEOUT_S": "5",
         "POSTA_DATABASE__URL": database_url,
+        "POSTA_MAIL__ANSWERS_PER_SENDER_PER_HOUR": "1000",
     }
     async with Producer(settings, client_id="rig") as producer:
         yield World(

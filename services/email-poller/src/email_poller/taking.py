@@ -123,6 +123,8 @@ class Taker:
             return Ignored.UNREADABLE
         if raw is None:
             return None
+        if len(raw) > self.limits.max_bytes:  # some servers name a size without the header fields
+            return Ignored.TOO_LARGE
         try:
             # In a thread: a large mail takes a while, and the loop has health checks to answer.
             return await asyncio.to_thread(parse, raw)
