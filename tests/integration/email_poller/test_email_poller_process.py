@@ -84,7 +84,7 @@ async def test_kafka_away_then_killed_before_anything_was_published(around):
 async def test_killed_between_the_confirmation_and_the_note_of_it_publishes_the_same_event_again(around):
     await around.sql(
         "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN PERFORM pg_sleep(4); RETURN new; END $$"
+        "$$ BEGIN PERFORM pg_sleep(4); RAISE EXCEPTION 'held'; END $$"
     )
     await around.sql(
         "CREATE TRIGGER hold BEFORE UPDATE ON mail_taken FOR EACH ROW "
