@@ -1,0 +1,93 @@
+"""`posta bench`: measure ours and its peers, interleaved, in one run."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from posta_cli.bench import markdown, scenarios
+from posta_cli.bench.contenders import Programs
+from posta_cli.bench.machine import machine, versions
+from posta_cli.bench.peers import java_peers, python_peers
+from posta_cli.bench.report import Report, as_json
+from posta_cli.bench.run import Bench, broker
+from posta_cli.bench.scenario import Scenario
+from posta_cli.errors import CommandError
+
+app = typer.Typer(no_args_is_help=True, help="Measure Posta beside its peers, in one run.")
+
+PEERS = Path(".posta-bench")
+"""Where `make bench` installs the peers that are Python programs."""
+_NAME = "engine"
+
+
+@app.callback()
+def bench() -> None:
+    """Measure Posta beside its peers, in one run."""
+
+
+@app.command()
+def engine(
+    *,
+    as_json_form: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    scenario: Annotated[
+        list[str] | None, typer.Option("--scenario", help="Only this one; repeatable.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer records: minutes, not an hour.")] = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Runs of each contender.")] = 3,
+    records: Annotated[int | None, typer.Option("--records", min=1, help="At most so many records.")] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Put the tables into this page.")] = None,
+) -> None:
+    """The consumer engine beside a bare loop, FastStream and Confluent's Parallel Consumer."""
+    size = scenarios.QUICK if quick else scenarios.FULL
+    if records is not None:
+        size = scenarios.with_records(size, records)
+    chosen = _chosen(scenarios.scenarios(size), scenario)
+    report = asyncio.run(_measure(chosen, size.name, rounds))
+    tables = markdown.render(report)
+    if write is not None:
+        _write(write, tables)
+    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+
+def _chosen(every: tuple[Scenario, ...], wanted: list[str] | None) -> tuple[Scenario, ...]:
+    known = {one.name: one for one in every}
+    unknown = sorted(set(wanted or ()) - set(known))
+    if unknown:
+        raise CommandError(f"There is no scenario {', '.join(unknown)}.", f"There are: {', '.join(known)}.")
+    return tuple(known[name] for name in dict.fromkeys(wanted)) if wanted else every
+
+
+async def _measure(chosen: tuple[Scenario, ...], size: str, rounds: int) -> Report:
+    before = machine()
+    with tempfile.TemporaryDirectory(prefix="posta-bench-") as name:
+        folder = Path(name)
+        programs = Programs(python_peers=python_peers(PEERS), java_peers=await java_peers(folder / "java"))
+        async with broker(folder) as bootstrap:
+            bench_ = Bench(bootstrap=bootstrap, folder=folder, programs=programs, rounds=rounds, say=_say)
+            outcomes = [await bench_.measure(one) for one in chosen]
+    return Report(
+        name=_NAME,
+        date=datetime.now(UTC).isoformat(timespec="minutes"),
+        size=f"{size}, {rounds} rounds",
+        machine=before,
+        versions={**versions(), **programs.versions()},
+        outcomes=outcomes,
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _write(page: Path, tables: str) -> None:
+    try:
+        text = page.read_text("utf-8") if page.exists() else ""
+        page.write_text(markdown.replace_section(text, _NAME, tables), encoding="utf-8")
+    except (OSError, ValueError) as exc:
+        raise CommandError(f"{page} cannot be written: {exc}.", "Check the page and its markers.") from exc
