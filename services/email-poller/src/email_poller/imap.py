@@ -97,7 +97,7 @@ class ImapMailbox:
             "server.port": self._settings.imap_port,
         }
         try:
-            with tracing.span(f"imap {command}", kind=SpanKind.CLIENT, attributes=attributes):
+            with tracing.child_span(f"imap {command}", kind=SpanKind.CLIENT, attributes=attributes):
                 result = await self._in_thread(work)
             outcome = "ok"
         except MessageRefused:
