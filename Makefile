@@ -34,10 +34,16 @@ test: $(VENV)/.posta-dev ## Everything: unit, integration on real servers, end t
 	$(PYTEST) -m "not chaos" $(ARGS)
 
 test-unit: $(VENV)/.posta-dev ## What needs no server; seconds
-	$(PYTEST) tests/unit $(ARGS)
+	$(PYTEST) tests/unit -n 2 $(ARGS)
 
 chaos: $(VENV)/.posta-dev ## Long fault runs
-	$(PYTEST) -m chaos $(ARGS)
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/chaos tests/bench -m "chaos or not (integration or e2e)" $(ARGS)
+
+##@ Measure
+.PHONY: bench
+BENCH := .posta-bench
+bench: $(VENV)/.posta-dev $(BENCH)/.posta-peers ## The engine beside its peers, about an hour (ARGS="--quick" is minutes; --write PAGE)
+	$(BIN)/posta bench engine $(or $(ARGS),--write docs/benchmarks.md)
 
 ##@ Check
 .PHONY: check format format-check lint types contracts
@@ -70,10 +76,11 @@ lock: $(VENV)/.posta-uv ## Resolve the dependencies anew (ARGS=--upgrade takes n
 	$(COMPILE) $(ARGS) requirements.in -o requirements.txt
 	$(COMPILE) $(ARGS) -c requirements.txt requirements-services.in -o requirements-services.txt
 	$(COMPILE) $(ARGS) -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) $(ARGS) -c requirements.txt requirements-bench.in -o requirements-bench.txt
 	echo uv | $(COMPILE) $(ARGS) - -o requirements-uv.txt
 
-clean: ## Remove .venv and caches; a system's data stay (`make down ARGS=--wipe` removes those)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean: ## Remove .venv, .posta-bench and caches; a system's data stay (`make down ARGS=--wipe` removes those)
+	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.posta/*' -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -112,3 +119,11 @@ $(VENV)/.posta-dev: $(VENV)/.posta-uv requirements-dev.txt $(PROJECTS)
 		-r requirements-dev.txt || $(INSTALL_FAILED)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLE)
 	@touch $(VENV)/.posta-up $@
+
+# The peers of `make bench`, apart from the locked environment: what they need must not move ours.
+$(BENCH)/.posta-peers: $(VENV)/.posta-uv requirements-bench.txt
+	@echo "Installing the peers to compare with …"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(BENCH)
+	@$(UV) pip install --quiet --python $(BENCH)/bin/python --require-hashes \
+		-r requirements-bench.txt || $(INSTALL_FAILED)
+	@touch $@

@@ -78,7 +78,8 @@ class Load:
         assert all(count <= 1 + kills for count in calls.values()), calls
         print(
             f"acknowledged {len(self.acknowledged)}, shown {len(self.shown())}, "
-            f"LLM calls {sum(calls.values())} for {len(calls)} questions, most {max(calls.values())} for one, "
+            f"LLM calls {sum(calls.values())} for {len(calls)} questions, "
+            f"most {max(calls.values())} for one, "
             f"slowest ACK {self.slowest_ack_ms:.0f} ms"
         )
 

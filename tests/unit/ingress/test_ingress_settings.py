@@ -23,7 +23,7 @@ def test_a_public_key_is_all_that_must_be_set():
 @pytest.mark.parametrize(
     ("environ", "reason"),
     [
-        ({}, "POSTA_DISCORD: Field required"),
+        ({}, "POSTA_DISCORD__PUBLIC_KEYS: Field required"),
         ({"POSTA_DISCORD__PUBLIC_KEYS": ""}, "POSTA_DISCORD__PUBLIC_KEYS: .*at least one"),
         ({"POSTA_DISCORD__PUBLIC_KEYS": f"{KEY},12"}, "POSTA_DISCORD__PUBLIC_KEYS: .*entry 2"),
         ({"POSTA_DISCORD__PUBLIC_KEY": KEY}, "POSTA_DISCORD__PUBLIC_KEYS: Field required"),
