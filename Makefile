@@ -31,7 +31,7 @@ status: $(VENV)/.posta-up ## Say how each part is
 ##@ Test
 .PHONY: test test-unit chaos
 test: $(VENV)/.posta-dev ## Everything: unit, integration on real servers, end to end through a browser
-	$(PYTEST) -m "not chaos" $(ARGS)
+	$(PYTEST) -m "not chaos" -n 4 --dist loadgroup $(ARGS)
 
 test-unit: $(VENV)/.posta-dev ## What needs no server; seconds
 	$(PYTEST) tests/unit -n 2 $(ARGS)

@@ -54,6 +54,13 @@ class Given:
         self.url = address
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers: a file's tests stay together, and so do all that share the running system."""
+    for item in items:
+        shared = "system" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("the running system" if shared else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
     """The session's broker; `.bootstrap_servers`. Do not stop it: see `own_kafka`."""

@@ -115,7 +115,7 @@ def test_a_transient_failure_rides_a_lane_and_the_person_is_answered_all_the_sam
     assert question in done["edits"][-1]["content"]
 
 
-def test_a_permanent_failure_is_told_to_the_person_listed_replayed_and_then_answered(posta):
+def test_a_permanent_failure_is_told_listed_replayed_and_answered_in_one_trace(posta):
     question = f"Can an admin fix this? {uuid.uuid4()}"
     posta.fault("llm", kind="5xx", status=400, count=1, match=question)
     asked = posta.ask(question, locale="es-ES")
@@ -142,10 +142,17 @@ def test_a_permanent_failure_is_told_to_the_person_listed_replayed_and_then_answ
         why=posta.logs,
     )
     assert len(done["edits"]) == 2, "the apology, then the answer in its place"
+    trace = f"{posta.sandbox}/api/traces/{letter['trace_id']}"
+    eventually(
+        lambda: [
+            s for s in posta.http.get(trace).json()["spans"] if s["attributes"].get("posta.redrive") == 1
+        ],
+        why=lambda: posta.http.get(trace).text,
+    )
     assert httpx.get(url, headers=posta.key("admin")).json()["state"] == "replayed"
 
 
-def test_one_trace_runs_from_the_button_press_through_every_hop_retry_and_replay(posta):
+def test_one_trace_runs_from_the_button_press_through_every_hop_and_retry(posta):
     question = f"Follow me {uuid.uuid4()}"
     posta.fault("llm", kind="5xx", status=503, count=1, match=question)
     asked = posta.ask(question)
@@ -159,7 +166,7 @@ def test_one_trace_runs_from_the_button_press_through_every_hop_retry_and_replay
         for entry in posta.http.get(f"{posta.sandbox}/api/traces").json():
             if {"ingress", "llm-worker", "notifier"} <= set(entry["services"]):
                 spans = posta.http.get(f"{posta.sandbox}/api/traces/{entry['trace_id']}").json()
-                if asked["id"] in json.dumps(spans):
+                if asked["id"] in json.dumps(spans) and is_whole(spans["spans"]):
                     return entry["trace_id"], spans
         return None
 

@@ -4,12 +4,16 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from support.running_system import RunningSystem
 
 T = TypeVar("T")
+
+
+_KNOWN: dict[Path, dict[str, Any]] = {}
 
 
 class Posta:
@@ -19,7 +23,9 @@ class Posta:
         self.system = system
         self.home = system.home
         self.http = httpx.Client(timeout=30)
-        self.status: dict[str, Any] = system.status
+        # Addresses and keys stay for a system's life, so one look serves all its tests.
+        self.status: dict[str, Any] = _KNOWN.get(system.home) or system.status
+        _KNOWN[system.home] = self.status
 
     def look(self) -> "Posta":
         """Take the status anew: pids change at a restart, addresses do not."""
@@ -97,7 +103,17 @@ class Posta:
         os.kill(self.pid(service), signal.SIGKILL)
 
     def wait_ready(self, within_s: float = 60) -> None:
-        eventually(lambda: self.look().status.get("ready"), within_s=within_s, why=self.logs)
+        eventually(lambda: not self.unready(), within_s=within_s, why=self.logs)
+
+    def unready(self) -> list[str]:
+        """The services that do not say that they are ready."""
+        return [name for name in self.status["services"] if not self._is_ready(name)]
+
+    def _is_ready(self, service: str) -> bool:
+        try:
+            return self.http.get(f"{self.url(service)}/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
 
 
 def eventually(
