@@ -29,4 +29,4 @@ async def test_the_next_test_does_not_see_what_the_last_one_made(database_url):
 async def test_the_mail_server_knows_both_accounts(mail):
     async with httpx.AsyncClient(trust_env=False) as api:
         users = (await api.get(f"http://127.0.0.1:{mail.api_port}/api/user")).json()
-    assert {user["login"] for user in users} == {"posta@example.test", "customer@example.test"}
+    assert {user["login"] for user in users} >= {"posta@example.test", "customer@example.test"}
