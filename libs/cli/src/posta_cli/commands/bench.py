@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -64,6 +65,8 @@ def _chosen(every: tuple[Scenario, ...], wanted: list[str] | None) -> tuple[Scen
 
 
 async def _measure(chosen: tuple[Scenario, ...], size: str, rounds: int) -> Report:
+    # It reports what it then does again by itself: a topic made a moment ago is not known everywhere.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     before = machine()
     with tempfile.TemporaryDirectory(prefix="posta-bench-") as name:
         folder = Path(name)
