@@ -149,3 +149,57 @@ def test_what_a_partition_holds_is_counted_down(finished):
         part.finish(works[number])
     assert part.held == 2 - len(finished)
     assert part.to_commit == (0 if finished == [1] else len(finished))
+
+
+async def test_one_record_passes_a_hold_and_the_next_needs_a_word_of_its_own():
+    dispatcher, part, chosen = Dispatcher(), partition(), []
+    for offset in range(3):
+        dispatcher.push(work(part, offset, key=None))
+    dispatcher.hold("flood")
+    dispatcher.admit_one("flood", chosen.append)
+    assert [await taken(dispatcher), await taken(dispatcher)] == [0, None]
+    assert [one.record.offset for one in chosen] == [0]
+    dispatcher.release("flood")
+    assert [await taken(dispatcher), await taken(dispatcher)] == [1, 2]
+    assert len(chosen) == 1
+
+
+async def test_a_record_that_may_pass_one_hold_waits_for_the_others():
+    dispatcher, chosen = Dispatcher(), []
+    dispatcher.push(work(partition(), 7))
+    dispatcher.hold("flood")
+    dispatcher.hold("postgres")
+    dispatcher.admit_one("flood", chosen.append)
+    assert await taken(dispatcher) is None
+    taking = asyncio.create_task(dispatcher.take())
+    await asyncio.sleep(0)
+    dispatcher.release("postgres")
+    assert (await asyncio.wait_for(taking, 1)) is chosen[0]
+
+
+async def test_kept_and_fresh_records_pass_a_hold_in_turns():
+    dispatcher, part, chosen = Dispatcher(), partition(), []
+    kept = work(part, 0)
+    dispatcher.push(kept)
+    for offset in (1, 2):
+        dispatcher.push(work(part, offset, key=None))
+    assert await taken(dispatcher) == 0
+    dispatcher.resume(kept)
+    dispatcher.hold("flood")
+    seen = []
+    for _ in range(4):
+        dispatcher.admit_one("flood", chosen.append)
+        offset = await taken(dispatcher)
+        seen.append(offset)
+        if offset == 0:
+            dispatcher.resume(kept)
+    assert seen == [0, 1, 0, 2]
+
+
+async def test_a_hold_is_as_old_as_its_first_word():
+    now = 100.0
+    dispatcher = Dispatcher(clock=lambda: now)
+    dispatcher.hold("operator: lunch")
+    now = 200.0
+    dispatcher.hold("operator: lunch")
+    assert dispatcher.held_since == {"operator: lunch": 100.0}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from posta.engine.dispatch import Dispatcher
+from posta.engine.floodgate import HOLD, Floodgate
 from posta.engine.gate import Gate
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.intake import Intake
@@ -19,6 +20,7 @@ from posta.engine.message import Handler, Interpret, OnGivenUp, as_message
 from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.policy import EnginePolicy
 from posta.engine.settlement import Callbacks, Fate, Settlement
+from posta.engine.status import EngineStatus, read_status
 from posta.engine.timers import Timers
 from posta.kafka.producer import Producer
 from posta.settings import KafkaSettings
@@ -29,6 +31,7 @@ from posta.version import service_version
 
 log = get_logger(__name__)
 _STALLED_S = 30.0
+_OPERATOR = "operator"
 
 
 class Engine:
@@ -58,12 +61,15 @@ class Engine:
         self._dispatcher = Dispatcher()
         self._timers = Timers(clock)
         self._gatekeeper = Gatekeeper(gates, self._dispatcher, group=group.name)
+        self._floodgate = Floodgate(self._policy.flood, self._dispatcher, group=group.name)
+        names.INTAKE_PAUSED.labels(group.name, _OPERATOR).set(0)
         self._settlement = Settlement(
             group,
             Callbacks(handler=handler, interpret=interpret, on_given_up=on_given_up),
             policy=self._policy,
             outlet=Outlet(producer, timeout_s=self._policy.publish_timeout_s),
             gatekeeper=self._gatekeeper,
+            floodgate=self._floodgate,
             timers=self._timers,
             resume=self._dispatcher.resume,
             clock=clock,
@@ -91,7 +97,42 @@ class Engine:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             await self._gatekeeper.stop()
+            self._floodgate.stop()
             self._timers.cancel_all()
+
+    @property
+    def group(self) -> str:
+        """The consumer group's name, without the deployment's prefix."""
+        return self._group.name
+
+    def pause(self, why: str) -> None:
+        """Start nothing more until ``resume``; what runs goes on, and so does polling.
+
+        The pause is this process's alone, and ends with it.
+        """
+        self._dispatcher.hold(f"{_OPERATOR}: {why}")
+        names.INTAKE_PAUSED.labels(self.group, _OPERATOR).set(1)
+        log.warning("intake_paused_by_operator", group=self.group, reason=why)
+
+    def resume(self, why: str | None = None) -> tuple[str, ...]:
+        """End the pause for ``why`` (``flood``: the flood breaker's); None: every one of them.
+
+        Returns the holds that ended. A gate is not an operator's to open: it asks its dependency.
+        """
+        paused = [hold for hold in self._dispatcher.holds if hold.startswith(f"{_OPERATOR}: ")]
+        ended = sorted(hold for hold in paused if why is None or hold == f"{_OPERATOR}: {why}")
+        for hold in ended:
+            self._dispatcher.release(hold)
+        if ended and len(ended) == len(paused):
+            names.INTAKE_PAUSED.labels(self.group, _OPERATOR).set(0)
+        if why in {None, HOLD} and self._floodgate.resume():
+            ended.append(HOLD)
+        log.info("intake_resumed_by_operator", group=self.group, ended=ended)
+        return tuple(ended)
+
+    def status(self) -> EngineStatus:
+        """How this member of the group is now."""
+        return read_status(self.group, self._intake, self._dispatcher, self._floodgate)
 
     async def live_fault(self) -> str | None:
         """Why the process should be restarted, if it should: its own loop makes no progress."""
@@ -101,7 +142,7 @@ class Engine:
     async def ready_fault(self) -> str | None:
         """Why no record would be handled now, if so."""
         if self._dispatcher.holds:
-            return f"intake is paused: {', '.join(sorted(self._dispatcher.holds))} unavailable"
+            return f"intake is paused: {', '.join(sorted(self._dispatcher.holds))}"
         return None if self._intake.joined else "not yet a member of the consumer group"
 
     async def _work(self) -> None:
@@ -113,6 +154,7 @@ class Engine:
             partition = work.partition
             if not partition.is_open:
                 self._dispatcher.done(work)
+                self._floodgate.left(work)
                 continue
             partition.running[work] = me
             names.IN_FLIGHT.labels(group).inc()
@@ -135,6 +177,7 @@ class Engine:
             finally:
                 names.IN_FLIGHT.labels(group).dec()
                 partition.running.pop(work, None)
+                self._floodgate.left(work)
                 if fate is Fate.ENDED:
                     self._dispatcher.done(work)
                     self._intake.relieve(partition)

@@ -89,6 +89,17 @@ class Intake:
             finally:
                 await self._leave(consumer)
 
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """The assigned partitions that a record has come from."""
+        return tuple(self._partitions.values())
+
+    def assigned_names(self) -> tuple[str, ...]:
+        """Every assigned partition as ``topic/number``, without the deployment's prefix."""
+        assigned = self._consumer.assignment() if self._consumer is not None else ()
+        prefix = self._kafka.topic_prefix
+        return tuple(f"{tp.topic.removeprefix(prefix)}/{tp.partition}" for tp in sorted(assigned))
+
     def relieve(self, partition: Partition) -> None:
         """Resume a paused partition as soon as it has room again."""
         if partition.paused and self._has_room(partition):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from posta.domain.flood import FloodPolicy
 from posta.domain.retry import RetryPolicy
 
 
@@ -23,6 +24,8 @@ class EnginePolicy:
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     bounds: Bounds = field(default_factory=Bounds)
+    flood: FloodPolicy | None = field(default_factory=FloodPolicy)
+    """When the group pauses instead of emptying its topics into the dead letters; None: never."""
     concurrency: int = 64
     """Handlers running at once, over all partitions."""
     handler_timeout_s: float = 60.0

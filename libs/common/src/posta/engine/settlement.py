@@ -6,7 +6,8 @@
                 │ failed
                 ├─ Unavailable ─▶ close the gate, keep the record and its key
                 ├─ Wait        ─▶ lane or memory, with the attempt counted
-                └─ DeadLetter  ─▶ publish the apology, then the dead letter ─▶ finished
+                └─ DeadLetter  ─▶ a flood? keep the record and its key
+                                  else publish the apology, then the dead letter ─▶ finished
 
 Rule: a record is finished only after Kafka has confirmed what it became.
 """
@@ -22,8 +23,10 @@ from opentelemetry.trace import SpanKind
 
 from posta.domain.envelope import Wire, header
 from posta.domain.failure import delivery_headers, error_headers, failed, with_headers
+from posta.domain.flood import cause_of
 from posta.domain.lanes import Lanes, lane_label
 from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
+from posta.engine.floodgate import Floodgate
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp, RawRecord, Subject
 from posta.engine.outlet import Abandoned, Outlet
@@ -68,6 +71,7 @@ class Settlement:
         policy: EnginePolicy,
         outlet: Outlet,
         gatekeeper: Gatekeeper,
+        floodgate: Floodgate,
         timers: Timers,
         resume: Callable[[Work], None],
         clock: Callable[[], float],
@@ -79,6 +83,7 @@ class Settlement:
         self._policy = policy
         self._outlet = outlet
         self._gatekeeper = gatekeeper
+        self._floodgate = floodgate
         self._timers = timers
         self._resume = resume
         self._clock = clock
@@ -126,6 +131,7 @@ class Settlement:
         except Exception as exc:  # noqa: BLE001 - whatever a handler raises has a defined outcome
             return subject, exc
         work.partition.finish(work)
+        self._floodgate.lived(work)
         self._count(record.topic, "ok")
         if isinstance(subject, Message):
             age_s = max(0.0, self._clock() - subject.event.time.timestamp())
@@ -150,9 +156,15 @@ class Settlement:
             deadline=subject.deadline if isinstance(subject, Message) else None,
             jitter=random.random(),
         )
+        if isinstance(decision, DeadLetter) and not self._floodgate.may_give_up(
+            work, cause_of(error, decision.error_class)
+        ):
+            # As if it had not been handled: the attempt is not used, nobody is told.
+            return self._keep(work, "waiting")
         work.delivery = failed(work.delivery, now=now)
         match decision:
             case Wait():
+                self._floodgate.waits(work)
                 work.delivery = replace(
                     work.delivery, attempt=decision.attempt, not_before=decision.not_before
                 )

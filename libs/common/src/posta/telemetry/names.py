@@ -75,7 +75,14 @@ DEAD_LETTERS = Counter("posta_dead_letters_total", "Records given up, by error c
 UNEXPECTED = Counter("posta_unexpected_errors_total", "Errors no adapter classified.", ["group", "exception"])
 REBALANCES = Counter("posta_rebalances_total", "Assignments received.", ["group"])
 COMMITS = Counter("posta_commits_total", "Offset commits, by outcome.", ["group", "outcome"])
-INTAKE_PAUSED = Gauge("posta_intake_paused", "1 while the whole group's intake is paused.", ["group", "why"])
+INTAKE_PAUSED = Gauge(
+    "posta_intake_paused",
+    "1 while the whole group's intake is paused, by why: a dependency's name, flood, operator.",
+    ["group", "why"],
+)
+FLOOD_TRIPS = Counter(
+    "posta_flood_trips_total", "Pauses because too many records would have become dead letters.", ["group"]
+)
 LAST_POLL = Gauge("posta_consumer_last_poll_timestamp_seconds", "When the loop last polled Kafka.", ["group"])
 
 # --- ingress -------------------------------------------------------------------------------------

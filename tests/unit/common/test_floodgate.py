@@ -1,0 +1,100 @@
+"""The floodgate between breaker and dispatcher: one canary at a time, and never a lost one."""
+
+import asyncio
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+
+from posta.domain.failure import Delivery, Origin
+from posta.domain.flood import Cause, FloodPolicy, Open, Probing
+from posta.engine.dispatch import Dispatcher
+from posta.engine.floodgate import HOLD, Floodgate
+from posta.engine.partition import Partition, Work
+from posta.telemetry import names
+
+POLICY = FloodPolicy(in_a_row=1, cool_down_s=0.05, longest_cool_down_s=0.05)
+
+
+def work(offset: int) -> Work:
+    of = Partition(tp=TopicPartition("t", 0), topic="t")
+    record = ConsumerRecord("t", 0, offset, 0, 0, None, b"v", None, 1, 1, ())
+    origin = Origin(topic="t", partition=0, offset=offset, timestamp_ms=0)
+    delivery = Delivery(origin=origin, attempt=1)
+    return Work(record=record, partition=of, delivery=delivery, key=(of, offset), size=1, received_at=0.0)
+
+
+@pytest.fixture
+def dispatcher():
+    return Dispatcher()
+
+
+@pytest.fixture
+async def gate(dispatcher):
+    gate = Floodgate(POLICY, dispatcher, group="flooded")
+    assert not gate.may_give_up(work(0), Cause.PERMANENT)
+    yield gate
+    gate.stop()
+
+
+def paused() -> float:
+    return names.INTAKE_PAUSED.labels("flooded", HOLD)._value.get()
+
+
+async def the_canary(dispatcher):
+    return await asyncio.wait_for(dispatcher.take(), 2)
+
+
+async def test_it_holds_intake_until_the_canary_is_handled(gate, dispatcher):
+    assert dispatcher.holds == {HOLD}
+    assert paused() == 1
+    assert gate.probe_in_s() > 0
+    dispatcher.push(work(1))
+    canary = await the_canary(dispatcher)
+    assert dispatcher.holds == {HOLD}, "its end decides, not its start"
+    gate.lived(canary)
+    assert dispatcher.holds == frozenset()
+    assert paused() == 0
+    assert gate.probe_in_s() is None
+
+
+async def test_a_canary_that_proves_nothing_is_replaced(gate, dispatcher):
+    dispatcher.push(work(1))
+    canary = await the_canary(dispatcher)
+    gate.left(canary)
+    dispatcher.push(work(2))
+    replacement = await the_canary(dispatcher)
+    assert replacement is not canary
+    gate.lived(canary)
+    assert isinstance(gate.breaker.state, Probing), "the lost one no longer speaks"
+    gate.waits(replacement)
+    assert dispatcher.holds == frozenset()
+
+
+async def test_a_canary_that_dies_is_kept_and_another_follows(gate, dispatcher):
+    dispatcher.push(work(1))
+    canary = await the_canary(dispatcher)
+    assert not gate.may_give_up(canary, Cause.EXHAUSTED)
+    gate.left(canary)
+    assert gate.breaker.state == Open(trips=2, until=gate.breaker.state.until)
+    dispatcher.resume(canary)
+    again = await the_canary(dispatcher)
+    gate.lived(again)
+    assert dispatcher.holds == frozenset()
+
+
+async def test_an_operator_need_not_wait_for_the_canary(gate, dispatcher):
+    assert gate.resume()
+    assert not gate.resume(), "there is nothing more to resume"
+    assert dispatcher.holds == frozenset()
+    assert paused() == 0
+    await asyncio.sleep(0.1)
+    assert dispatcher.holds == frozenset()
+
+
+async def test_a_record_that_ran_while_it_tripped_changes_nothing(gate, dispatcher):
+    gate.lived(work(5))
+    gate.waits(work(6))
+    gate.left(work(7))
+    assert not gate.may_give_up(work(8), Cause.MALFORMED)
+    assert dispatcher.holds == {HOLD}
+    assert gate.breaker.state.trips == 1
