@@ -10,15 +10,19 @@ import httpx
 from dlq_admin.app import build_app
 from dlq_admin.dead_letter import Bytes
 from dlq_admin.fake_store import FakeStore
+from dlq_admin.handler import Indexer
 from dlq_admin.reading import read_record
 from dlq_admin.redrive import Redrive
 from dlq_admin.settings import Settings
 from posta.auth import ApiKeys, describe_key, new_key
 from posta.domain.envelope import Wire
+from posta.engine.engine import Engine
 from posta.engine.message import RawRecord
 from posta.errors import PostaError
 from posta.http.health import Health
+from posta.kafka.producer import Producer
 from posta.settings import load
+from posta.topics import DLQ_ADMIN
 
 ORIGIN = "http://console.test"
 
@@ -80,7 +84,10 @@ async def console(*, origin: str = ORIGIN, **environ: Any) -> AsyncIterator[Cons
         await made.publish(topic, wire)
 
     redrive = Redrive(store, publish, settings.replay)
-    app = build_app(settings, store=store, redrive=redrive, keys=ApiKeys.parse(listed), health=Health())
+    producer = Producer(settings.kafka, client_id="never connected")
+    engine = Engine(DLQ_ADMIN, Indexer(store), kafka=settings.kafka, producer=producer)
+    known = ApiKeys.parse(listed)
+    app = build_app(settings, store=store, redrive=redrive, engine=engine, keys=known, health=Health())
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=origin) as client:
         made = Console(client=client, store=store, redrive=redrive, keys=keys)

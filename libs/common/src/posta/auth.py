@@ -43,6 +43,10 @@ class ApiKeys:
     def __init__(self, keys: tuple[ApiKey, ...]) -> None:
         self._keys = keys
 
+    def __bool__(self) -> bool:
+        """Whether any key is accepted at all."""
+        return bool(self._keys)
+
     @classmethod
     def parse(cls, text: str) -> "ApiKeys":
         """Read ``name:scope+scope:sha256[,…]``. Raises ``ConfigurationError`` naming the entry."""

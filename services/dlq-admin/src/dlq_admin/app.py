@@ -23,6 +23,7 @@ from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.message import as_raw
 from posta.engine.policy import EnginePolicy
+from posta.engine.routes import engine_router
 from posta.errors import ConfigurationError, Unavailable
 from posta.http.app import create_app
 from posta.http.body_limit import BodyLimit
@@ -59,18 +60,20 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         redrive = Redrive(store, publish, settings.replay)
         engine = _engine(settings, producer, database, store)
         _watch(health, engine, database)
-        app = build_app(settings, store=store, redrive=redrive, keys=keys, health=health)
+        app = build_app(settings, store=store, redrive=redrive, engine=engine, keys=keys, health=health)
         await stack.enter_async_context(serving(app, settings.http))
         await _run(engine, redrive, store, stop)
 
 
 def build_app(
-    settings: Settings, *, store: Store, redrive: Redrive, keys: ApiKeys, health: Health
+    settings: Settings, *, store: Store, redrive: Redrive, engine: Engine, keys: ApiKeys, health: Health
 ) -> FastAPI:
     """The HTTP side: API, page, health and metrics."""
     app = create_app(title="Posta dead letters", version=service_version(), health=health)
     decisions = Decisions(store, redrive, lease_s=settings.replay.lease_s)
     app.include_router(api_router(store, decisions, keys))
+    if keys:
+        app.include_router(engine_router(engine, keys))
     app.include_router(page_router(settings, store, decisions, keys))
     app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
     app.add_middleware(SecurityHeaders)
@@ -113,6 +116,7 @@ def _engine(settings: Settings, producer: Producer, database: Database, store: S
         policy=EnginePolicy(
             # A dead letter is never given up: there is nothing behind this.
             retry=RetryPolicy(max_attempts=None),
+            flood=None,
             concurrency=_CONCURRENCY,
             handler_timeout_s=_HANDLER_TIMEOUT_S,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,

@@ -47,7 +47,8 @@ class Settings(ServiceSettings):
     """dlq-admin's settings."""
 
     api_keys: SecretStr = SecretStr("")
-    """``name:scope+scope:sha256,…``; scopes ``dlq:read``, ``dlq:write``, ``dlq:inspect``."""
+    """``name:scope+scope:sha256,…``; scopes ``dlq:read``, ``dlq:write``, ``dlq:inspect``,
+    ``engine:read``, ``engine:operate``."""
     trace_url_template: Annotated[str | None, AfterValidator(_web_address), AfterValidator(_template)] = None
     """Where a trace is looked at, such as ``http://localhost:16686/trace/{trace_id}``."""
     console: ConsoleSettings = ConsoleSettings()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+from fastapi import FastAPI
 
 from llm_worker.answers import PostgresAnswers
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
@@ -13,10 +14,13 @@ from llm_worker.provider import ChatCompletions
 from llm_worker.rules import AnswerRules, load_rules
 from llm_worker.settings import LlmSettings, Settings
 from posta import topics
+from posta.auth import ApiKeys
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.policy import EnginePolicy
+from posta.engine.routes import engine_router
 from posta.http.app import create_app
+from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
@@ -29,24 +33,34 @@ NAME = "llm-worker"
 _DRAIN_SHARE = 0.6
 """Of the grace period; the rest is for releasing claims, committing and leaving the group."""
 _KEEPALIVE_S = 30.0
+_BODY_MOST_BYTES = 16 * 1024
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Answer questions until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
     rules = load_rules(settings.config_dir)
+    keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     async with (
         _database(settings) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.llm) as client,
     ):
         engine = _engine(settings, _handler(settings, rules, database, client), producer, database)
-        health = Health()
-        health.live("engine", engine.live_fault)
-        health.ready("engine", engine.ready_fault)
-        app = create_app(title=NAME, version=service_version(), health=health)
-        async with serving(app, settings.http):
+        async with serving(build_app(engine, keys), settings.http):
             log.info("started", model=settings.llm.model, base_url=settings.llm.base_url)
             await engine.run(stop)
+
+
+def build_app(engine: Engine, keys: ApiKeys) -> FastAPI:
+    """The HTTP side: health and metrics, and the engine's routes when there are keys for them."""
+    health = Health()
+    health.live("engine", engine.live_fault)
+    health.ready("engine", engine.ready_fault)
+    app = create_app(title=NAME, version=service_version(), health=health)
+    app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
+    if keys:
+        app.include_router(engine_router(engine, keys))
+    return app
 
 
 def _engine(settings: Settings, questions: AnswerQuestions, producer: Producer, database: Database) -> Engine:

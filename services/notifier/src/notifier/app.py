@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from notifier.discord import Discord
@@ -20,12 +21,15 @@ from notifier.posts import Posts
 from notifier.settings import DiscordSettings, Settings
 from notifier.smtp import Smtp
 from posta import topics
+from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME, load_destinations
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.policy import EnginePolicy
+from posta.engine.routes import engine_router
 from posta.errors import Unavailable
 from posta.http.app import create_app
+from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
@@ -38,6 +42,7 @@ NAME = "notifier"
 _DRAIN_SHARE = 0.6
 """Of the grace period; the rest is for committing and leaving the group."""
 _KEEPALIVE_S = 30.0
+_BODY_MOST_BYTES = 16 * 1024
 _PRUNE_EVERY_S = 3600.0
 _KEPT_S = 60 * 24 * 3600.0
 """Twice as long as any event can come back: 30 days in the dead-letter topic, and a replay."""
@@ -46,6 +51,7 @@ _KEPT_S = 60 * 24 * 3600.0
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Deliver until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
     webhooks = load_destinations(settings.config_dir / FILE_NAME).resolve_webhooks(os.environ)
+    keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     async with (
         _database(settings) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
@@ -53,13 +59,21 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     ):
         ledger = PostgresLedger(database)
         engine = _engine(settings, _deliveries(settings, webhooks, ledger, client), producer, database)
-        health = Health()
-        health.live("engine", engine.live_fault)
-        health.ready("engine", engine.ready_fault)
-        app = create_app(title=NAME, version=service_version(), health=health)
-        async with serving(app, settings.http), _pruning(ledger):
+        async with serving(build_app(engine, keys), settings.http), _pruning(ledger):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
             await engine.run(stop)
+
+
+def build_app(engine: Engine, keys: ApiKeys) -> FastAPI:
+    """The HTTP side: health and metrics, and the engine's routes when there are keys for them."""
+    health = Health()
+    health.live("engine", engine.live_fault)
+    health.ready("engine", engine.ready_fault)
+    app = create_app(title=NAME, version=service_version(), health=health)
+    app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
+    if keys:
+        app.include_router(engine_router(engine, keys))
+    return app
 
 
 def _engine(settings: Settings, deliveries: Deliveries, producer: Producer, database: Database) -> Engine:

@@ -76,6 +76,9 @@ class Settings(ServiceSettings):
 
     discord: DiscordSettings = DiscordSettings()
     mail: MailSettings = MailSettings()
+    api_keys: SecretStr = SecretStr("")
+    """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` and
+    ``engine:operate``. Unset: ``/v1/engine`` does not exist."""
 
     @property
     def handler_timeout_s(self) -> float:
