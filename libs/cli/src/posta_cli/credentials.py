@@ -9,7 +9,7 @@ from posta_cli.errors import UnusableHomeError
 from posta_cli.home import Home, unusable, write_private
 
 SCRIPTS_SCOPES = ("events:publish",)
-ADMIN_SCOPES = ("dlq:read", "dlq:inspect", "dlq:write", "events:publish")
+ADMIN_SCOPES = ("dlq:read", "dlq:inspect", "dlq:write", "engine:operate", "engine:read", "events:publish")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -19,7 +19,7 @@ class Credentials:
     scripts_key: str
     """API key for publishing events."""
     admin_key: str
-    """API key for the dead-letter console."""
+    """API key for the dead-letter console and the engines."""
     discord_seed: str
     """Ed25519 seed of the look-alike Discord, 32 bytes as hex."""
     application_id: str

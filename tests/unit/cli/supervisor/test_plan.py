@@ -142,7 +142,7 @@ def test_only_the_services_that_check_api_keys_get_their_hashes_and_none_gets_a_
     secret = surroundings.credentials
     for process in plan.services(surroundings):
         values = " ".join(process.env.values())
-        assert ("POSTA_API_KEYS" in process.env) == (process.name in ("ingress", "dlq-admin"))
+        assert ("POSTA_API_KEYS" in process.env) == (process.name != "email-poller")
         assert secret.scripts_key not in values
         assert secret.admin_key not in values
 

@@ -1,4 +1,4 @@
-"""The HTTP applications of ingress and dlq-admin, built without opening anything they would use."""
+"""The services' HTTP applications with routes of their own, built without opening anything they would use."""
 
 from typing import Any, Never
 
@@ -29,7 +29,12 @@ class Absent:
 
 def applications() -> dict[str, FastAPI]:
     """Return each service's application by its name. Raises CommandError when one is not installed."""
-    return {"ingress": ingress(), "dlq-admin": dlq_admin()}
+    return {
+        "ingress": ingress(),
+        "llm-worker": with_engine("llm_worker"),
+        "notifier": with_engine("notifier"),
+        "dlq-admin": dlq_admin(),
+    }
 
 
 def ingress() -> FastAPI:
@@ -50,9 +55,17 @@ def dlq_admin() -> FastAPI:
         load(part("dlq_admin", "settings").Settings, {}),
         store=absent,
         redrive=absent,
+        engine=absent,
         keys=_keys(),
         health=Health(),
     )
+    return app
+
+
+def with_engine(package: str) -> FastAPI:
+    """Return what a service serves that has an engine's routes and no others."""
+    absent: Any = Absent()
+    app: FastAPI = part(package, "app").build_app(absent, _keys())
     return app
 
 

@@ -44,7 +44,20 @@ The URL is a secret."""
 
 _HOME = table(
     _COLUMNS,
-    [("`POSTA_HOME`", "path", "`.posta`", "Folder of one system's data, logs, ports and generated secrets.")],
+    [
+        (
+            "`POSTA_HOME`",
+            "path",
+            "`.posta`",
+            "Folder of one system's data, logs, ports and generated secrets.",
+        ),
+        (
+            "`POSTA_API_KEY`",
+            "secret",
+            "unset",
+            "The key `posta engine` uses; needed only where `POSTA_API_KEYS` lists keys of your own.",
+        ),
+    ],
 )
 
 

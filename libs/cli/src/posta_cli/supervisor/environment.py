@@ -23,11 +23,12 @@ def of_service(around: Surroundings, name: str) -> dict[str, str]:
         case "ingress":
             return shared | _discord_intake(around) | _api_keys(around)
         case "llm-worker":
-            return shared | _llm(around)
+            return shared | _llm(around) | _api_keys(around)
         case "email-poller":
             return shared | _mailbox(around, imap=True)
         case "notifier":
-            return shared | _discord_delivery(around) | _mailbox(around, imap=False)
+            mail = _mailbox(around, imap=False)
+            return shared | _discord_delivery(around) | mail | _api_keys(around)
         case "dlq-admin":
             return shared | _api_keys(around)
         case _:
