@@ -22,7 +22,9 @@ READ, OPERATE = "engine:read", "engine:operate"
 class PauseBody(BaseModel):
     """Why intake is to pause."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True
+    )
 
     reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
     """Shown to whoever wonders why nothing happens."""

@@ -1,0 +1,100 @@
+"""The engine of a real llm-worker, steered over HTTP: paused, seen, resumed; a flood stopped and mended."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from support.llm_server import Reply
+from support.llm_worker_rig import world
+from support.questions import discord_question
+
+from posta.auth import describe_key, new_key
+
+pytestmark = pytest.mark.integration
+KEY = new_key()
+KEYS = describe_key(KEY, name="ops", scopes=frozenset({"engine:read", "engine:operate"}))
+HEADERS = {"authorization": f"Bearer {KEY}"}
+QUESTIONS = 60
+
+
+@pytest.fixture
+async def around(kafka, topic_prefix, database_url, tmp_path):
+    async with world(kafka.bootstrap_servers, topic_prefix, database_url, tmp_path) as made:
+        made.env["POSTA_API_KEYS"] = KEYS
+        yield made
+
+
+def question(number):
+    return discord_question(number, f"Question {number}?", asked_at=datetime.now(UTC))
+
+
+def engine(worker, method="GET", path="", **options):
+    answer = httpx.request(method, f"{worker.url}/v1/engine{path}", headers=HEADERS, timeout=5, **options)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def code(worker, path, method="GET"):
+    return httpx.request(method, f"{worker.url}{path}", headers=HEADERS, timeout=5).status_code
+
+
+def samples(worker, name):
+    lines = httpx.get(f"{worker.url}/metrics", timeout=5).text.splitlines()
+    return {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)
+    }
+
+
+async def test_an_operator_pauses_and_resumes_a_worker_that_keeps_its_place(around):
+    with around.worker() as worker:
+        paused = engine(worker, "POST", "/pause", json={"reason": "rotating the key"})
+        assert [hold["why"] for hold in paused["holds"]] == ["operator: rotating the key"]
+        rebalances = samples(worker, "posta_rebalances_total")
+        await around.ask(*(question(n) for n in range(5)))
+        around.until(lambda: engine(worker)["held"] == 5)
+        await asyncio.sleep(7.5)  # longer than the rig's session timeout of 6 s
+        assert around.llm.calls == []
+        assert samples(worker, "posta_rebalances_total") == rebalances
+        held = engine(worker)
+        assert (held["joined"], held["in_flight"], held["held"]) == (True, 0, 5)
+        assert samples(worker, 'posta_intake_paused{group="llm-worker",why="operator"}') == {
+            'posta_intake_paused{group="llm-worker",why="operator"}': 1.0
+        }
+        assert code(worker, "/health/ready") == 503
+        assert code(worker, "/health/live") == 200
+        assert engine(worker, "POST", "/resume")["holds"] == []
+        assert len(await around.replies(5)) == 5
+        assert code(worker, "/health/ready") == 200
+        assert worker.terminate() == 0
+    said = around.log.read_text()
+    requests = [json.loads(line) for line in said.splitlines() if "engine_pause_requested" in line]
+    assert [(one["actor"], one["reason"]) for one in requests] == [("ops", "rotating the key")]
+    assert KEY not in said
+
+
+async def test_a_refusing_llm_costs_few_questions_and_an_operator_resumes_the_rest(around):
+    around.llm.script = lambda _call: Reply(status=401)
+    with around.worker() as worker:
+        await around.ask(*(question(n) for n in range(QUESTIONS)))
+        around.until(lambda: engine(worker)["flood"]["state"] == "open")
+        around.until(lambda: engine(worker)["in_flight"] == 0)
+        status = engine(worker)
+        assert [hold["why"] for hold in status["holds"]] == ["flood"]
+        assert status["held"] == QUESTIONS - 19
+        assert 0 < status["flood"]["canary_in_s"] <= 30
+        around.llm.script = lambda _call: Reply()
+        assert engine(worker, "POST", "/resume")["flood"]["state"] == "closed"
+        # 19 apologies, and an answer to each of the others
+        replies = await around.replies(QUESTIONS)
+        assert len({reply.id for reply in replies}) == QUESTIONS
+    assert len(await around.records("llm-worker.dlq", 20, timeout_s=2)) == 19
+    assert sum("intake_paused_by_flood" in line for line in around.log.read_text().splitlines()) == 1
+
+
+async def test_without_keys_there_is_nothing_to_steer(around):
+    around.env.pop("POSTA_API_KEYS")
+    with around.worker() as worker:
+        for method, path in (("GET", ""), ("POST", "/pause"), ("POST", "/resume")):
+            assert code(worker, f"/v1/engine{path}", method) == 404
