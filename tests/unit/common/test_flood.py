@@ -26,6 +26,10 @@ def died(breaker: FloodBreaker, now: float, *, is_canary: bool = False) -> bool:
     return breaker.may_give_up(Cause.PERMANENT, now, is_canary=is_canary)
 
 
+def opened(trips: int, until: float, cause: Cause = Cause.PERMANENT) -> Open:
+    return Open(trips=trips, cause=cause, until=until)
+
+
 def tripped(policy: FloodPolicy = ROW, now: float = 0.0) -> FloodBreaker:
     breaker = FloodBreaker(policy)
     while died(breaker, now):
@@ -36,7 +40,7 @@ def tripped(policy: FloodPolicy = ROW, now: float = 0.0) -> FloodBreaker:
 def test_the_last_of_the_row_is_not_given_up_and_nothing_after_it():
     breaker = FloodBreaker(ROW)
     assert [died(breaker, 0.0) for _ in range(5)] == [True, True, False, False, False]
-    assert breaker.state == Open(trips=1, until=10.0)
+    assert breaker.state == opened(1, 10.0)
 
 
 def test_a_success_ends_a_row():
@@ -98,30 +102,41 @@ def test_a_canary_that_lives_closes_it_and_one_that_dies_opens_it_for_longer():
     assert breaker.probe(10.0)
     assert not breaker.probe(10.0), "one canary"
     assert not died(breaker, 11.0, is_canary=True)
-    assert breaker.state == Open(trips=2, until=31.0)
+    assert breaker.state == opened(2, 31.0)
     assert breaker.probe(31.0)
     breaker.lived(32.0, is_canary=True)
     assert breaker.state == Closed(trips=2, since=32.0)
     assert (breaker.row, breaker.tally.ended) == (0, 0), "what was counted has been dealt with"
 
 
-def test_a_canary_that_will_be_tried_again_has_not_died():
-    breaker = tripped()
+@pytest.mark.parametrize(
+    ("cause", "used_attempt", "after"),
+    [
+        pytest.param(Cause.PERMANENT, True, Closed(trips=1, since=11.0), id="another failure than before"),
+        pytest.param(Cause.MALFORMED, True, Closed(trips=1, since=11.0), id="it can be read at least"),
+        pytest.param(Cause.EXHAUSTED, False, Closed(trips=1, since=11.0), id="only capacity is missing"),
+        pytest.param(Cause.EXHAUSTED, True, opened(2, 31.0, Cause.EXHAUSTED), id="it dies slowly"),
+    ],
+)
+def test_a_canary_that_will_be_tried_again_lives_unless_it_dies_slowly(cause, used_attempt, after):
+    breaker = FloodBreaker(ROW)
+    while breaker.may_give_up(cause, 0.0):
+        pass
     breaker.probe(10.0)
-    breaker.waits(11.0, is_canary=True)
-    assert isinstance(breaker.state, Closed)
+    breaker.canary_waits(11.0, used_attempt=used_attempt)
+    assert breaker.state == after
 
 
 def test_records_that_were_running_when_it_tripped_decide_nothing():
     breaker = tripped()
     breaker.lived(1.0)
     assert not died(breaker, 1.0)
-    breaker.waits(1.0, is_canary=False)
-    assert breaker.state == Open(trips=1, until=10.0)
+    breaker.canary_waits(1.0, used_attempt=True)
+    assert breaker.state == opened(1, 10.0)
     breaker.probe(10.0)
     breaker.lived(11.0)
     assert not died(breaker, 11.0)
-    assert breaker.state == Probing(trips=1)
+    assert breaker.state == Probing(trips=1, cause=Cause.PERMANENT)
 
 
 def test_the_cool_down_doubles_up_to_its_limit_and_starts_anew_after_a_quiet_time():
@@ -138,12 +153,12 @@ def test_the_cool_down_doubles_up_to_its_limit_and_starts_anew_after_a_quiet_tim
     breaker.lived(now, is_canary=True)
     while died(breaker, now + 99):
         pass
-    assert breaker.state == Open(trips=7, until=now + 99 + 40), "a relapse"
+    assert breaker.state == opened(7, now + 99 + 40), "a relapse"
     breaker.probe(breaker.state.until)
     breaker.lived(now, is_canary=True)
     while died(breaker, now + 100):
         pass
-    assert breaker.state == Open(trips=1, until=now + 110), "a new story"
+    assert breaker.state == opened(1, now + 110), "a new story"
 
 
 def test_an_operator_begins_anew_from_any_state():
@@ -247,19 +262,23 @@ class Group(RuleBasedStateMachine):
         assert isinstance(self.breaker.state, Probing) if due else self.breaker.state == before
 
     @precondition(lambda self: isinstance(self.breaker.state, Probing))
-    @rule(how=st.sampled_from(["lives", "waits", "dies"]))
+    @rule(how=st.sampled_from(["lives", "lacks capacity", "fails", "dies"]))
     def the_canary_ends(self, how: str) -> None:
         before = self.breaker.state
-        if how == "dies":
-            assert not died(self.breaker, self.now, is_canary=True)
+        cause = Cause.PERMANENT
+        match how:
+            case "dies":
+                assert not died(self.breaker, self.now, is_canary=True)
+            case "lives":
+                self.breaker.lived(self.now, is_canary=True)
+            case _:
+                cause = before.cause
+                self.breaker.canary_waits(self.now, used_attempt=how == "fails")
+        if how == "dies" or (how == "fails" and before.cause is Cause.EXHAUSTED):
             trips = before.trips + 1
             until = self.now + self.policy.cool_down_of(trips)
-            assert self.breaker.state == Open(trips=trips, until=until)
+            assert self.breaker.state == opened(trips, until, cause)
             return
-        if how == "lives":
-            self.breaker.lived(self.now, is_canary=True)
-        else:
-            self.breaker.waits(self.now, is_canary=True)
         assert self.breaker.state == Closed(trips=before.trips, since=self.now)
         self.ends.clear()
 

@@ -66,8 +66,22 @@ async def test_a_canary_that_proves_nothing_is_replaced(gate, dispatcher):
     assert replacement is not canary
     gate.lived(canary)
     assert isinstance(gate.breaker.state, Probing), "the lost one no longer speaks"
-    gate.waits(replacement)
+    gate.waits(replacement, used_attempt=True)
     assert dispatcher.holds == frozenset()
+
+
+async def test_a_canary_that_dies_slowly_keeps_intake_held_and_another_follows(dispatcher):
+    gate = Floodgate(POLICY, dispatcher, group="flooded")
+    assert not gate.may_give_up(work(0), Cause.EXHAUSTED)
+    for offset in (1, 2):
+        dispatcher.push(work(offset))
+    canary = await the_canary(dispatcher)
+    gate.waits(canary, used_attempt=True)
+    gate.left(canary)
+    assert dispatcher.holds == {HOLD}
+    gate.waits(await the_canary(dispatcher), used_attempt=False)
+    assert dispatcher.holds == frozenset()
+    gate.stop()
 
 
 async def test_a_canary_that_dies_is_kept_and_another_follows(gate, dispatcher):
@@ -75,7 +89,8 @@ async def test_a_canary_that_dies_is_kept_and_another_follows(gate, dispatcher):
     canary = await the_canary(dispatcher)
     assert not gate.may_give_up(canary, Cause.EXHAUSTED)
     gate.left(canary)
-    assert gate.breaker.state == Open(trips=2, until=gate.breaker.state.until)
+    assert isinstance(gate.breaker.state, Open)
+    assert gate.breaker.state.trips == 2
     dispatcher.resume(canary)
     again = await the_canary(dispatcher)
     gate.lived(again)
@@ -93,7 +108,7 @@ async def test_an_operator_need_not_wait_for_the_canary(gate, dispatcher):
 
 async def test_a_record_that_ran_while_it_tripped_changes_nothing(gate, dispatcher):
     gate.lived(work(5))
-    gate.waits(work(6))
+    gate.waits(work(6), used_attempt=True)
     gate.left(work(7))
     assert not gate.may_give_up(work(8), Cause.MALFORMED)
     assert dispatcher.holds == {HOLD}

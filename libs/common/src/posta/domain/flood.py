@@ -8,7 +8,8 @@
 *Too many* is a number in a row, or a share of those that ended within a window. The record that
 trips the breaker is not given up: it waits with its key, and so does every other that would follow
 it. After the cool-down one record, the canary, is handled; a canary that was lost on the way (its
-partition went to another member, say) is replaced by another.
+partition went to another member, say) is replaced by another. One that failed and will be tried
+again lives, unless used-up attempts are what tripped the breaker: then it is dying slowly.
 
 Rule: every state and every transition lives in this file, and none of it reads a clock.
 """
@@ -100,6 +101,8 @@ class Open:
     """Nothing is given up and nothing is started."""
 
     trips: int
+    cause: Cause
+    """What the record died of that tripped it."""
     until: float
     """When a canary may be handled."""
 
@@ -109,6 +112,7 @@ class Probing:
     """One record, the canary, is handled; its end decides."""
 
     trips: int
+    cause: Cause
 
 
 State = Closed | Open | Probing
@@ -166,9 +170,13 @@ class FloodBreaker:
             case _:
                 return
 
-    def waits(self, now: float, *, is_canary: bool) -> None:
-        """A record failed and will be tried again: no end, but a canary that does so has not died."""
-        if is_canary and isinstance(self.state, Probing):
+    def canary_waits(self, now: float, *, used_attempt: bool) -> None:
+        """The canary will be tried again; ``used_attempt`` is false when only capacity was missing."""
+        if not isinstance(self.state, Probing):
+            return
+        if used_attempt and self.state.cause is Cause.EXHAUSTED:
+            self._trip(now, Cause.EXHAUSTED, trips=self.state.trips + 1)
+        else:
             self._close(now, trips=self.state.trips)
 
     def may_give_up(self, cause: Cause, now: float, *, is_canary: bool = False) -> bool:
@@ -182,9 +190,9 @@ class FloodBreaker:
                 if not self._is_flood():
                     return True
                 is_fresh = now - self.state.since >= self._policy.forget_s
-                self._trip(now, trips=1 if is_fresh else self.state.trips + 1)
+                self._trip(now, cause, trips=1 if is_fresh else self.state.trips + 1)
             case Probing() if is_canary:
-                self._trip(now, trips=self.state.trips + 1)
+                self._trip(now, cause, trips=self.state.trips + 1)
             case _:
                 pass
         return False
@@ -192,7 +200,7 @@ class FloodBreaker:
     def probe(self, now: float) -> bool:
         """Whether a canary may be handled now; the answer is yes once for each cool-down."""
         if isinstance(self.state, Open) and now >= self.state.until:
-            self.state = Probing(trips=self.state.trips)
+            self.state = Probing(trips=self.state.trips, cause=self.state.cause)
             return True
         return False
 
@@ -211,8 +219,8 @@ class FloodBreaker:
             and tally.died >= policy.share * tally.ended
         )
 
-    def _trip(self, now: float, *, trips: int) -> None:
-        self.state = Open(trips=trips, until=now + self._policy.cool_down_of(trips))
+    def _trip(self, now: float, cause: Cause, *, trips: int) -> None:
+        self.state = Open(trips=trips, cause=cause, until=now + self._policy.cool_down_of(trips))
 
     def _close(self, now: float, *, trips: int) -> None:
         self.state = Closed(trips=trips, since=now)

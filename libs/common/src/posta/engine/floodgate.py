@@ -47,10 +47,15 @@ class Floodgate:
         if is_canary:
             self._reopened("the canary was handled")
 
-    def waits(self, work: Work) -> None:
-        """``work`` failed, and will be tried again."""
-        if self._canary is work:
-            self.breaker.waits(self._clock(), is_canary=True)
+    def waits(self, work: Work, *, used_attempt: bool) -> None:
+        """``work`` will be tried again; ``used_attempt`` is false when only capacity was missing."""
+        if self._canary is not work:
+            return
+        self.breaker.canary_waits(self._clock(), used_attempt=used_attempt)
+        self._canary = None
+        if isinstance(self.breaker.state, Open):
+            self._tripped(self.breaker.state)
+        else:
             self._reopened("the canary will be tried again in its turn")
 
     def may_give_up(self, work: Work, cause: Cause) -> bool:
@@ -60,7 +65,7 @@ class Floodgate:
         may = self.breaker.may_give_up(cause, self._clock(), is_canary=is_canary)
         if isinstance(self.breaker.state, Open) and not was_open:
             self._canary = None
-            self._tripped(self.breaker.state, cause)
+            self._tripped(self.breaker.state)
         return may
 
     def left(self, work: Work) -> None:
@@ -94,7 +99,7 @@ class Floodgate:
         tally.move_to(self._clock())
         return tally.died, tally.ended
 
-    def _tripped(self, state: Open, cause: Cause) -> None:
+    def _tripped(self, state: Open) -> None:
         cool_down_s = state.until - self._clock()
         names.INTAKE_PAUSED.labels(self._group, HOLD).set(1)
         names.FLOOD_TRIPS.labels(self._group).inc()
@@ -103,7 +108,7 @@ class Floodgate:
         log.error(
             "intake_paused_by_flood",
             group=self._group,
-            cause=cause.value,
+            cause=state.cause.value,
             in_a_row=self.breaker.row,
             died=self.breaker.tally.died,
             ended=self.breaker.tally.ended,

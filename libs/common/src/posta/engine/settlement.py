@@ -164,7 +164,8 @@ class Settlement:
         work.delivery = failed(work.delivery, now=now)
         match decision:
             case Wait():
-                self._floodgate.waits(work)
+                used_attempt = decision.attempt > work.delivery.attempt
+                self._floodgate.waits(work, used_attempt=used_attempt)
                 work.delivery = replace(
                     work.delivery, attempt=decision.attempt, not_before=decision.not_before
                 )
