@@ -252,4 +252,10 @@ def test_the_readme_s_recipe_for_an_api_key_makes_one_that_is_accepted():
     key, entry = (line.split(":", 1)[1].strip() for line in made.splitlines())
     principal = ApiKeys.parse(entry).authenticate(key)
     assert principal is not None
-    assert principal.scopes == {"dlq:read", "dlq:write", "events:publish"}
+    assert principal.scopes == {
+        "dlq:read",
+        "dlq:write",
+        "engine:read",
+        "engine:operate",
+        "events:publish",
+    }

@@ -121,22 +121,23 @@ State = Closed | Open | Probing
 class Tally:
     """How many records ended, and how many of them died, within the last window."""
 
-    __slots__ = ("_step_s", "_steps", "died", "ended")
+    __slots__ = ("_current", "_current_until", "_step_s", "_steps", "died", "ended")
 
     def __init__(self, window_s: float) -> None:
         self._step_s = window_s / _STEPS
         self._steps: deque[list[int]] = deque()
+        self._current: list[int] = []
+        self._current_until = float("-inf")
         self.ended = 0
         self.died = 0
 
     def add(self, now: float, *, deaths: int) -> None:
         """Count one record that ended at ``now``; ``deaths`` is 1 when it died, else 0."""
-        self.move_to(now)
-        step = int(now // self._step_s)
-        if not self._steps or self._steps[-1][0] < step:
-            self._steps.append([step, 0, 0])
-        self._steps[-1][1] += 1
-        self._steps[-1][2] += deaths
+        # Every record that is handled comes by here, so that most of them only add.
+        if now >= self._current_until:
+            self._begin_step(now)
+        self._current[1] += 1
+        self._current[2] += deaths
         self.ended += 1
         self.died += deaths
 
@@ -147,6 +148,13 @@ class Tally:
             _, ended, died = self._steps.popleft()
             self.ended -= ended
             self.died -= died
+
+    def _begin_step(self, now: float) -> None:
+        self.move_to(now)
+        step = int(now // self._step_s)
+        self._current = [step, 0, 0]
+        self._current_until = (step + 1) * self._step_s
+        self._steps.append(self._current)
 
 
 class FloodBreaker:
