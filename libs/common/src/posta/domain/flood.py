@@ -50,7 +50,7 @@ def cause_of(error: BaseException, error_class: ErrorClass) -> Cause:
 class FloodPolicy:
     """When to trip, how long to stay tripped, and what counts."""
 
-    in_a_row: int | None = 20
+    in_a_row: int | None = 50
     """So many deaths without a success between them trip; the last is not given up. None: no such rule."""
     share: float | None = 0.5
     """Deaths among the records that ended within ``window_s``, above 0 to 1. None: no such rule."""
