@@ -46,6 +46,12 @@ class Delivery:
     """Seconds since the epoch at which it gets off its lane; 0: it rides none."""
     redrive: int = 0
     """How often an admin has replayed it; each replay starts with attempt 1."""
+    place: int | None = None
+    """Ordered retries: its place in the line of its key; None until it first rides a lane."""
+    rides: int = 0
+    """Ordered retries: how many lanes it has been published to; the copy with the most is the record."""
+    stand_in: bool = False
+    """Ordered retries: it is no record but the mark of a dead letter that holds its key."""
 
 
 def read_delivery(
@@ -75,6 +81,9 @@ def read_delivery(
         not_before=_integer(headers, "posta-not-before", 0) / 1000,
         lane_due=_integer(headers, "posta-lane-due", 0) / 1000,
         redrive=max(0, _integer(headers, "posta-redrive", 0)),
+        place=None if header(headers, "posta-place") is None else _integer(headers, "posta-place", 0),
+        rides=max(0, _integer(headers, "posta-rides", 0)),
+        stand_in=header(headers, "posta-stand-in") is not None,
     )
 
 
@@ -99,6 +108,9 @@ def delivery_headers(delivery: Delivery) -> dict[str, str]:
         "posta-not-before": _milliseconds(delivery.not_before),
         "posta-lane-due": _milliseconds(delivery.lane_due),
         "posta-redrive": delivery.redrive or "",
+        "posta-place": "" if delivery.place is None else delivery.place,
+        "posta-rides": delivery.rides or "",
+        "posta-stand-in": int(delivery.stand_in) or "",
     }
     return {name: str(value) for name, value in fields.items() if value != ""}
 

@@ -11,14 +11,16 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from posta.domain.lanes import Lanes
 from posta.engine.dispatch import Dispatcher
 from posta.engine.floodgate import HOLD, Floodgate
 from posta.engine.gate import Gate
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.intake import Intake
 from posta.engine.message import Handler, Interpret, OnGivenUp, as_message
+from posta.engine.ordered import Ordered
 from posta.engine.outlet import Abandoned, Outlet
-from posta.engine.policy import EnginePolicy
+from posta.engine.policy import EnginePolicy, OnDeadLetter, Retries
 from posta.engine.settlement import Callbacks, Fate, Settlement
 from posta.engine.status import EngineStatus, read_status
 from posta.engine.timers import Timers
@@ -60,6 +62,7 @@ class Engine:
         self._policy = policy or EnginePolicy()
         self._dispatcher = Dispatcher()
         self._timers = Timers(clock)
+        self._ordered = self._order_of_keys(clock)
         self._gatekeeper = Gatekeeper(gates, self._dispatcher, group=group.name)
         self._floodgate = Floodgate(self._policy.flood, self._dispatcher, group=group.name)
         names.INTAKE_PAUSED.labels(group.name, _OPERATOR).set(0)
@@ -74,6 +77,7 @@ class Engine:
             resume=self._dispatcher.resume,
             clock=clock,
             version=service_version(),
+            ordered=self._ordered,
         )
         self._intake = Intake(
             group,
@@ -82,6 +86,7 @@ class Engine:
             dispatcher=self._dispatcher,
             timers=self._timers,
             clock=clock,
+            ordered=self._ordered,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -143,7 +148,17 @@ class Engine:
         """Why no record would be handled now, if so."""
         if self._dispatcher.holds:
             return f"intake is paused: {', '.join(sorted(self._dispatcher.holds))}"
+        if self._intake.is_rebuilding:
+            return "the order of keys is being rebuilt from the lanes"
         return None if self._intake.joined else "not yet a member of the consumer group"
+
+    def _order_of_keys(self, clock: Callable[[], float]) -> Ordered | None:
+        if self._policy.retries is not Retries.ORDERED:
+            return None
+        lanes = Lanes(delays_s=self._group.lane_delays_s)
+        if self._policy.on_dead_letter is OnDeadLetter.HOLD_KEY and not lanes.delays_s:
+            raise ValueError(f"group {self._group.name} has no lanes, so it cannot hold a key")
+        return Ordered(self._group.name, lanes, dispatcher=self._dispatcher, timers=self._timers, clock=clock)
 
     async def _work(self) -> None:
         group = self._group.name

@@ -6,19 +6,22 @@ and pauses are derived from our own state, so a rebalance cannot lose them (A9).
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import decode
 from posta.domain.failure import read_delivery
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
+from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
+from posta.engine.rebuild import Rebuild
 from posta.engine.timers import Timers
 from posta.errors import Transient
 from posta.kafka.connection import connection_options
@@ -38,6 +41,10 @@ _RESTORE_S = 5.0
 _REBALANCE_MARGIN_S = 10.0
 
 
+class Rewound(Exception):
+    """The offsets of a partition went back; a new assignment has to begin."""
+
+
 class Intake:
     """The consumer side of one engine: assignment, polling, bounds, drain."""
 
@@ -50,10 +57,15 @@ class Intake:
         dispatcher: Dispatcher,
         timers: Timers,
         clock: Callable[[], float],
+        ordered: Ordered | None = None,
     ) -> None:
         self._group = group
         self._kafka = kafka
         self._policy = policy
+        self._ordered = ordered
+        self._rebuild = None if ordered is None else Rebuild(group, kafka, ordered)
+        self._early: list[tuple[TopicPartition, list[ConsumerRecord]]] = []
+        """Fetched before the order of keys stood."""
         self._dispatcher = dispatcher
         self._timers = timers
         self._clock = clock
@@ -76,7 +88,7 @@ class Intake:
             try:
                 await consumer.start()
                 await self._poll_until(stop, consumer)
-            except KafkaError as exc:
+            except (KafkaError, Rewound) as exc:
                 # A23: after an error that is not about one record the client may be a zombie.
                 log.error("consumer_replaced", group=self._group.name, error=f"{exc!r:.300}")
                 await self._pause_before_reconnect(stop)
@@ -105,6 +117,11 @@ class Intake:
         if partition.paused and self._has_room(partition):
             self._resume(partition)
 
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether partitions wait for the order of their keys to be rebuilt."""
+        return self._rebuild is not None and self._rebuild.runs
+
     async def _poll_until(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
         next_commit = time.monotonic() + self._policy.commit_interval_s
         polling: asyncio.Task[dict[TopicPartition, list[ConsumerRecord]]] | None = None
@@ -123,6 +140,7 @@ class Intake:
                 if polling.done():
                     batches, polling = polling.result(), None
                     await self._restored.wait()
+                    self._receive_early()
                     for tp, records in batches.items():
                         self._receive(tp, records)
                 self._regulate()
@@ -138,6 +156,9 @@ class Intake:
                 await asyncio.gather(polling, return_exceptions=True)
 
     def _receive(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+        if self.is_rebuilding:
+            self._early.append((tp, records))
+            return
         partition = self._partitions.get(tp)
         if partition is None:
             topic = tp.topic.removeprefix(self._kafka.topic_prefix)
@@ -152,13 +173,17 @@ class Intake:
             try:
                 partition.receive(work)
             except ValueError:
+                if self._ordered is not None:
+                    raise Rewound(f"{tp.topic} {tp.partition}") from None
                 # Offsets went back: the topic was made anew or the group was reset under us.
                 log.error("partition_rewound", topic=partition.topic, partition=tp.partition)
                 self._abandon([partition])
                 partition = self._partitions[tp] = Partition(tp=tp, topic=partition.topic)
                 work = self._work_of(record, partition)
                 partition.receive(work)
-            if tp.topic in self._lanes and work.delivery.lane_due > self._clock():
+            if self._ordered is not None and record.key is not None:
+                self._ordered.arrived(work)
+            elif tp.topic in self._lanes and work.delivery.lane_due > self._clock():
                 partition.waiting.append(work)
                 if len(partition.waiting) == 1:
                     self._arm(partition)
@@ -180,7 +205,8 @@ class Intake:
             record=record,
             partition=partition,
             delivery=delivery,
-            key=(partition, record.offset if record.key is None else record.key),
+            # In ordered mode the line of a key starts one record at a time, from any of the topics.
+            key=(partition, record.offset if record.key is None or self._ordered else record.key),
             size=len(record.key or b"") + len(record.value or b""),
             received_at=time.monotonic(),
         )
@@ -221,7 +247,11 @@ class Intake:
             partition.held <= bounds.records_per_partition // 2
             and partition.watermark.gap <= bounds.span_per_partition // 2
             and not partition.crowded
-            and self._held_bytes() <= bounds.total_bytes // 2
+            # With ordered retries what fills memory may wait for the head of a line in an empty lane.
+            and (
+                self._held_bytes() <= bounds.total_bytes // 2
+                or (self._ordered is not None and not partition.held)
+            )
         )
 
     def _held_bytes(self) -> int:
@@ -244,15 +274,20 @@ class Intake:
         names.PARTITIONS_PAUSED.labels(group, "full").set(sum(p.paused for p in partitions))
         names.WATERMARK_GAP.labels(group).set(max((p.watermark.gap for p in partitions), default=0))
         names.OLDEST_PENDING.labels(group).set(max((p.oldest_pending_s(now) for p in partitions), default=0))
+        if self._ordered is not None:
+            self._ordered.show()
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
         assigned = list(partitions)
-        self._restored.clear()
-        try:
-            await self._restore(assigned)
-        finally:
-            self._restored.set()
+        if self._rebuild is None:
+            self._restored.clear()
+            try:
+                await self._restore(assigned)
+            finally:
+                self._restored.set()
+        elif self._consumer is not None and assigned:
+            self._rebuild.begin(self._consumer, assigned, self._rebuilt)
         count = len(assigned)
         self.joined = True
         names.REBALANCES.labels(self._group.name).inc()
@@ -270,17 +305,42 @@ class Intake:
             # The only cost: records finished above the watermark are done again.
             log.warning("finished_records_not_restored", group=group, error=str(exc))
             return
+        self._note_finished(stored)
+
+    def _note_finished(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        self._finished_before.clear()
         for tp, commit in stored.items():
             self._finished_before[tp] = decode(commit.offset, commit.metadata)
+
+    def _rebuilt(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """The order of keys stands, from the same commits that tell what is finished."""
+        self._note_finished(stored)
+
+    def _receive_early(self) -> None:
+        """Take in what was fetched before the order of keys stood; the fetching went on from there."""
+        if self.is_rebuilding or not self._early:
+            return
+        early, self._early = self._early, []
+        for tp, records in early:
+            self._receive(tp, records)
 
     async def release(self) -> None:
         """Give every partition back: drain within bounds, commit, then cancel what is left.
 
         The order matters: completions during the drain are committed, later ones never are.
         """
+        if self._rebuild is not None:
+            await self._rebuild.cancel()
+            self._early.clear()
+        if self._ordered is not None:
+            self._ordered.stop_starting()
         partitions = list(self._partitions.values())
-        if not partitions:
-            return
+        if partitions:
+            await self._hand_back(partitions)
+        if self._ordered is not None:
+            self._ordered.forget()
+
+    async def _hand_back(self, partitions: list[Partition]) -> None:
         for partition in partitions:
             partition.phase = Phase.DRAINING
             partition.waiting.clear()

@@ -35,8 +35,8 @@ class Outlet:
             wire = encode(publish.event, current_trace_headers())
             await self.record(publish.topic.name, wire, partition)
 
-    async def record(self, topic: str, wire: Wire, partition: Partition) -> None:
-        """Write one record to ``topic``.
+    async def record(self, topic: str, wire: Wire, partition: Partition, *, to: int | None = None) -> None:
+        """Write one record to ``topic``: to its partition ``to``, or to the one that its key says.
 
         Raises ``Abandoned`` when the partition closes first, ``TooLarge`` when Kafka will never
         take the record.
@@ -44,7 +44,7 @@ class Outlet:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                await self._producer.publish(topic, [wire], timeout_s=self._timeout_s)
+                await self._producer.publish(topic, [wire], timeout_s=self._timeout_s, partition=to)
             except PublishFailed as exc:
                 if partition.is_closed:
                     raise Abandoned from exc

@@ -46,6 +46,8 @@ class Work:
     """Bytes of key and value."""
     received_at: float
     """On the monotonic clock."""
+    divert_s: int | None = None
+    """Ordered retries: it is not to be handled, but to ride the lane of this delay."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,7 @@
 """How one engine is tuned: the frozen values that ``Engine`` is built with."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from posta.domain.flood import FloodPolicy
 from posta.domain.retry import RetryPolicy
@@ -18,11 +19,33 @@ class Bounds:
     """Keys and values over all partitions."""
 
 
+class Retries(Enum):
+    """What later records of a key do while an earlier one waits in a lane."""
+
+    INDEPENDENT = "independent"
+    """They go ahead: each record on its own."""
+    ORDERED = "ordered"
+    """They queue up behind it, across restarts, rebalances and members; see ``posta.domain.key_order``."""
+
+
+class OnDeadLetter(Enum):
+    """What ordered retries do with a key when one of its records becomes a dead letter."""
+
+    GO_ON = "go on"
+    """The records behind it proceed."""
+    HOLD_KEY = "hold key"
+    """They wait until the dead letter is replayed and handled well."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePolicy:
     """Concurrency, bounds and time limits."""
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retries: Retries = Retries.INDEPENDENT
+    """Ordered ones cost memory for each record in the lanes, and a look at the lanes at each assignment."""
+    on_dead_letter: OnDeadLetter = OnDeadLetter.GO_ON
+    """Of ordered retries only; holding a key needs a lane."""
     bounds: Bounds = field(default_factory=Bounds)
     flood: FloodPolicy | None = field(default_factory=FloodPolicy)
     """When the group pauses instead of emptying its topics into the dead letters; None: never."""

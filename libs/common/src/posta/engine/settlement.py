@@ -22,16 +22,17 @@ from enum import Enum
 from opentelemetry.trace import SpanKind
 
 from posta.domain.envelope import Wire, header
-from posta.domain.failure import delivery_headers, error_headers, failed, with_headers
+from posta.domain.failure import Delivery, delivery_headers, error_headers, failed, with_headers
 from posta.domain.flood import cause_of
 from posta.domain.lanes import Lanes, lane_label
 from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
 from posta.engine.floodgate import Floodgate
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp, RawRecord, Subject
+from posta.engine.ordered import Ordered
 from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.partition import Work, headers_of
-from posta.engine.policy import EnginePolicy
+from posta.engine.policy import EnginePolicy, OnDeadLetter
 from posta.engine.timers import Timers
 from posta.errors import Expired, Transient, Unavailable
 from posta.telemetry import names
@@ -76,8 +77,10 @@ class Settlement:
         resume: Callable[[Work], None],
         clock: Callable[[], float],
         version: str,
+        ordered: Ordered | None = None,
     ) -> None:
         self._group = group
+        self._ordered = ordered
         self._lanes = Lanes(delays_s=group.lane_delays_s)
         self._callbacks = callbacks
         self._policy = policy
@@ -91,6 +94,12 @@ class Settlement:
 
     async def settle(self, work: Work) -> Fate:
         """Handle ``work``; on return it is finished, parked, or left undone for the next owner."""
+        if work.divert_s is not None:
+            return await self._ride(work, work.divert_s, cause="behind")
+        if work.delivery.stand_in:
+            # Left from when the group had ordered retries; nothing is held now.
+            work.partition.finish(work)
+            return Fate.ENDED
         if work.delivery.not_before > self._clock():
             return await self._wait(work, cause="hop")
         self._note_lateness(work)
@@ -130,7 +139,11 @@ class Settlement:
             raise
         except Exception as exc:  # noqa: BLE001 - whatever a handler raises has a defined outcome
             return subject, exc
-        work.partition.finish(work)
+        line = self._line_of(work)
+        if line is None:
+            work.partition.finish(work)
+        else:
+            line.ended(work)
         self._floodgate.lived(work)
         self._count(record.topic, "ok")
         if isinstance(subject, Message):
@@ -194,8 +207,12 @@ class Settlement:
             if self._gatekeeper.close(exc.dependency):
                 return self._keep(work, "waiting")
             raise
+        line = self._line_of(work)
+        if line is not None and self._policy.on_dead_letter is OnDeadLetter.HOLD_KEY:
+            await self._hold(work, line)
+        gone = replace(work.delivery, not_before=0.0, lane_due=0.0, place=None, rides=0)
         added = {
-            **delivery_headers(replace(work.delivery, not_before=0.0, lane_due=0.0)),
+            **delivery_headers(gone),
             **error_headers(
                 error,
                 error_class=decision.error_class,
@@ -206,7 +223,10 @@ class Settlement:
         }
         wire = Wire(key=record.key, value=record.value, headers=with_headers(record.headers, added))
         await self._outlet.record(dlq_topic(self._group.name), wire, work.partition)
-        work.partition.finish(work)
+        if line is None:
+            work.partition.finish(work)
+        else:
+            line.died(work)
         self._count(record.topic, "dead")
         names.DEAD_LETTERS.labels(self._group.name, decision.error_class.value).inc()
         log.error("message_given_up", reason=decision.reason, **_log_fields(record, work))
@@ -232,19 +252,52 @@ class Settlement:
     async def _wait(self, work: Work, *, cause: str) -> Fate:
         remaining_s = work.delivery.not_before - self._clock()
         lane = self._lanes.lane_for(remaining_s)
-        names.RETRIES.labels(self._group.name, "memory" if lane is None else lane_label(lane), cause).inc()
         if lane is None:
+            names.RETRIES.labels(self._group.name, "memory", cause).inc()
             return self._park(work)
-        record = self._raw(work)
+        return await self._ride(work, lane, cause=cause)
+
+    async def _ride(self, work: Work, lane: int, *, cause: str) -> Fate:
+        names.RETRIES.labels(self._group.name, lane_label(lane), cause).inc()
+        line = self._line_of(work)
         riding = replace(work.delivery, lane_due=self._clock() + lane)
-        wire = Wire(
-            key=record.key,
-            value=record.value,
-            headers=with_headers(record.headers, delivery_headers(riding)),
-        )
-        await self._outlet.record(lane_topic(self._group.name, lane), wire, work.partition)
-        work.partition.finish(work)
+        if line is not None:
+            riding = replace(riding, place=line.place(work), rides=riding.rides + 1)
+        await self._to_lane(work, lane, riding)
+        if line is None:
+            work.partition.finish(work)
+        else:
+            line.rode(work, riding)
         return Fate.ENDED
+
+    async def _to_lane(self, work: Work, lane: int, riding: Delivery) -> None:
+        """Publish ``work``, or what stands in for it, to a lane; ordered keys keep their partition number."""
+        record = self._raw(work)
+        value, headers = (None, ()) if riding.stand_in else (record.value, record.headers)
+        wire = Wire(key=record.key, value=value, headers=with_headers(headers, delivery_headers(riding)))
+        # Whatever partitioner the source was written with, the lines of its keys are there.
+        to = None if self._line_of(work) is None else record.partition
+        await self._outlet.record(lane_topic(self._group.name, lane), wire, work.partition, to=to)
+
+    async def _hold(self, work: Work, line: Ordered) -> None:
+        """Put a stand-in into a lane first: the dead letter is never seen without its key being held."""
+        lane = line.hold_lane_s
+        if lane is None:
+            return
+        stand_in = replace(
+            work.delivery,
+            not_before=0.0,
+            lane_due=self._clock() + lane,
+            place=line.place(work),
+            rides=1,
+            stand_in=True,
+        )
+        if line.hold(work, stand_in):
+            await self._to_lane(work, lane, stand_in)
+
+    def _line_of(self, work: Work) -> Ordered | None:
+        """Where the key's order is kept, if it is; a record without a key has none."""
+        return None if work.record.key is None else self._ordered
 
     def _park(self, work: Work) -> Fate:
         if not work.partition.is_open:

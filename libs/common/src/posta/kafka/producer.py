@@ -62,8 +62,12 @@ class Producer:
     ) -> None:
         await self.close()
 
-    async def publish(self, topic: str, records: Sequence[Wire], *, timeout_s: float) -> None:
+    async def publish(
+        self, topic: str, records: Sequence[Wire], *, timeout_s: float, partition: int | None = None
+    ) -> None:
         """Write ``records`` to ``topic`` (without the prefix) and wait until all are confirmed.
+
+        They go to ``partition``, or to the one that each key says.
 
         Raises ``PublishFailed`` when they are not within ``timeout_s``, ``TooLarge`` when one
         exceeds what the broker takes.
@@ -74,7 +78,7 @@ class Producer:
             async with asyncio.timeout(timeout_s):
                 client = await self._connected()
                 full_name = self._settings.topic_prefix + topic
-                futures = [await client.send(full_name, **_fields(r)) for r in records]
+                futures = [await client.send(full_name, partition=partition, **_fields(r)) for r in records]
                 await asyncio.gather(*futures)
             outcome = "ok"
         except TimeoutError:
