@@ -148,26 +148,7 @@ MAIL_TAKEN = Counter(
     "posta_mail_taken_total", "Mails read from a mailbox, by what became of them.", ["outcome"]
 )
 MAIL_PENDING = Gauge("posta_mail_pending_messages", "Mails taken whose events Kafka has not confirmed.")
-MAIL_ORDER_WAITING = Gauge(
-    "posta_key_order_waiting_messages", "Records of ordered keys in lanes, not in memory.", ["group"]
-)
-ORDER_KEYS = Gauge(
-    "posta_key_order_keys", "Keys with a record in memory or in a lane (ordered retries).", ["group"]
-)
-ORDER_HELD = Gauge(
-    "posta_key_order_held_keys", "Keys held until an admin replays their dead letter.", ["group"]
-)
-ORDER_REBUILDING = Gauge(
-    "posta_key_order_rebuilding",
-    "1 while assigned partitions wait until the lanes are read (ordered retries).",
-    ["group"],
-)
-ORDER_MISPLACED = Counter(
-    "posta_key_order_misplaced_total",
-    "Lane records whose original is of another partition number: order cannot be kept for them.",
-    ["group"],
-)
-LAST_POLL = Gauge("posta_mail_last_poll_timestamp_seconds", "When the mailbox was last polled well.")
+MAIL_LAST_POLL = Gauge("posta_mail_last_poll_timestamp_seconds", "When the mailbox was last polled well.")
 
 # --- dlq-admin -----------------------------------------------------------------------------------
 DLQ_OPEN = Gauge("posta_dlq_open_messages", "Dead letters waiting for a decision.", ["group"])
