@@ -1,4 +1,4 @@
-"""A member with ordered retries whose record 0 always fails: it writes down what it tries and what it finishes."""
+"""A member with ordered retries whose record 0 always fails: it writes down what it tries and finishes."""
 
 import asyncio
 import sys

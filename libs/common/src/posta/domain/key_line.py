@@ -9,6 +9,7 @@ Rule: at most one record of a line is busy, so a line changes by one confirmed s
 
 import heapq
 import itertools
+import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
@@ -34,7 +35,8 @@ def identity_of(delivery: Delivery) -> Identity:
     """The identity that all copies of a record share."""
     origin = delivery.origin
     redrive = _STAND_IN if delivery.stand_in else delivery.redrive
-    return Identity(origin.topic, origin.partition, origin.offset, redrive)
+    # Interned: there may be very many identities, and there are few topics.
+    return Identity(sys.intern(origin.topic), origin.partition, origin.offset, redrive)
 
 
 class Where(Enum):
@@ -124,7 +126,10 @@ class Line(Generic[R]):
     def came(self, entry: Entry[R], delivery: Delivery, item: R) -> None:
         """The newest copy of ``entry`` is in memory."""
         entry.comes(delivery, item)
-        heapq.heappush(self._aboard, _ranked(entry.off_at, entry))
+        if entry.off_at:
+            heapq.heappush(self._aboard, _ranked(entry.off_at, entry))
+        else:
+            heapq.heappush(self._off, _ranked(entry.place, entry))
 
     def head(self) -> Entry[R] | None:
         """The earliest record that is not done; those behind it wait for it."""

@@ -39,6 +39,7 @@ _RECONNECT_S = 1.0
 _STOP_S = 5.0
 _RESTORE_S = 5.0
 _REBALANCE_MARGIN_S = 10.0
+_Batches = dict[TopicPartition, list[ConsumerRecord]]
 
 
 class Rewound(Exception):
@@ -76,6 +77,7 @@ class Intake:
         self._restored = asyncio.Event()
         self._restored.set()
         self._finished_before: dict[TopicPartition, frozenset[int]] = {}
+        self._assignment = 0
         self.joined = False
         self.last_progress = time.monotonic()
 
@@ -124,24 +126,23 @@ class Intake:
 
     async def _poll_until(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
         next_commit = time.monotonic() + self._policy.commit_interval_s
-        polling: asyncio.Task[dict[TopicPartition, list[ConsumerRecord]]] | None = None
+        polling: asyncio.Task[tuple[int, _Batches]] | None = None
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
                 # A6: a poll is never cancelled; at a rebalance it may wait for the others.
-                polling = polling or asyncio.create_task(
-                    consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
-                )
+                polling = polling or asyncio.create_task(self._poll(consumer))
                 await asyncio.wait(
                     {polling, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_MS / 1000
                 )
                 self.last_progress = time.monotonic()
                 names.LAST_POLL.labels(self._group.name).set_to_current_time()
                 if polling.done():
-                    batches, polling = polling.result(), None
+                    (assignment, batches), polling = polling.result(), None
                     await self._restored.wait()
                     self._receive_early()
-                    for tp, records in batches.items():
+                    # A1: what an earlier assignment fetched is fetched again from its commit.
+                    for tp, records in batches.items() if assignment == self._assignment else ():
                         self._receive(tp, records)
                 self._regulate()
                 if time.monotonic() >= next_commit:
@@ -154,6 +155,11 @@ class Intake:
                 polling.cancel()
             if polling is not None:
                 await asyncio.gather(polling, return_exceptions=True)
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[int, _Batches]:
+        """The next records, and the number of the assignment they were fetched under."""
+        batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+        return self._assignment, batches
 
     def _receive(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
         if self.is_rebuilding:
@@ -280,6 +286,7 @@ class Intake:
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
         assigned = list(partitions)
+        self._assignment += 1
         if self._rebuild is None:
             self._restored.clear()
             try:
@@ -329,6 +336,7 @@ class Intake:
 
         The order matters: completions during the drain are committed, later ones never are.
         """
+        self._assignment += 1
         if self._rebuild is not None:
             await self._rebuild.cancel()
             self._early.clear()
