@@ -14,9 +14,10 @@ from support.engine_rig import GROUP, SOURCE, event, eventually, number_of, rig,
 
 from posta.domain.envelope import Wire
 from posta.domain.failure import delivery_headers, read_delivery, with_headers
+from posta.domain.key_order import OnDeadLetter
 from posta.domain.retry import RetryPolicy
 from posta.engine.engine import Engine
-from posta.engine.policy import Bounds, EnginePolicy, OnDeadLetter, Retries
+from posta.engine.policy import Bounds, EnginePolicy, Retries
 from posta.errors import Permanent, Transient
 from posta.kafka.topics import apply
 
@@ -201,6 +202,27 @@ async def test_a_key_held_by_its_dead_letter_waits_over_a_restart_until_a_replay
             await asyncio.sleep(1)
         assert done[-1] == ("held", 5), "released for good"
         assert len(done) == 8
+
+
+async def test_a_start_with_go_on_releases_held_keys(kafka, topic_prefix):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            if number_of(message) == 0:
+                raise Permanent("never")
+            done.append(number_of(message))
+
+        await world.feed(*(event(number) for number in range(4)))
+        async with running(
+            world.engine(handler, policy=replace(ORDERED, on_dead_letter=OnDeadLetter.HOLD_KEY))
+        ):
+            await world.read("workers.dlq", count=1)
+            await asyncio.sleep(1)
+        assert done == []
+        async with running(world.engine(handler, policy=ORDERED)):
+            await eventually(lambda: len(done) == 3)
+        assert done == [1, 2, 3]
 
 
 async def replay(world, dead):

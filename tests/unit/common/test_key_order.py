@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from posta.domain.failure import Delivery, Origin, delivery_headers, read_delivery
-from posta.domain.key_order import GRACE_S, Divert, Handle, KeyOrder, Look, Waiting
+from posta.domain.key_order import GRACE_S, Divert, Handle, KeyOrder, Look, OnDeadLetter, Waiting
 from posta.domain.lanes import Lanes
 
 LANES = Lanes(delays_s=(5, 30))
@@ -181,6 +181,17 @@ def test_a_replay_that_dies_again_leaves_the_key_held():
     assert order.next(K, 1.0) == Handle("second replay")
     assert order.ended(K) == ("second replay", "stand-in")
     assert len(order) == 0
+
+
+def test_a_group_that_goes_on_passes_over_the_stand_ins_it_left_when_it_held_keys():
+    order: KeyOrder[str] = KeyOrder(LANES, on_dead_letter=OnDeadLetter.GO_ON)
+    stand_in = replace(fresh(0), place=0, rides=1, lane_due=30.0, stand_in=True)
+    behind = replace(fresh(1), place=1, rides=1, lane_due=30.0)
+    order.restore([Waiting(K, ("lane", 0), stand_in), Waiting(K, ("lane", 1), behind)], {"source": 9})
+    assert order.held == set()
+    assert order.arrived(K, stand_in, "stand-in", ("lane", 0)) == ("stand-in",)
+    assert order.arrived(K, behind, "r1", ("lane", 1)) == ()
+    assert order.next(K, 0.0) == Handle("r1")
 
 
 def test_place_rides_and_stand_in_travel_as_headers_and_a_fresh_record_has_none():

@@ -26,6 +26,7 @@ Rule: no I/O and no clock here; ``next`` says what may start, and the caller rep
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, TypeVar
 
 from posta.domain.failure import Delivery
@@ -37,6 +38,15 @@ GRACE_S = 1.0
 """So long after it was due the head may be missing before those behind it leave memory to it."""
 HOLD_S = 120.0
 """A held key's records ride lanes no longer than this, so that a release finds them soon."""
+
+
+class OnDeadLetter(Enum):
+    """What becomes of a key when one of its records becomes a dead letter."""
+
+    GO_ON = "go on"
+    """The records behind it proceed."""
+    HOLD_KEY = "hold key"
+    """They wait until the dead letter is replayed and handled well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,9 @@ class KeyOrder(Generic[R]):
     in memory or in lanes; a key with none of either costs nothing.
     """
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, *, on_dead_letter: OnDeadLetter = OnDeadLetter.HOLD_KEY) -> None:
         self._lanes = lanes
+        self._on_dead_letter = on_dead_letter
         self._lines: dict[bytes, Line[R]] = {}
         self._superseded: set[Location] = set()
         self._next_place = 0
@@ -102,6 +113,9 @@ class KeyOrder(Generic[R]):
         a lane too, because a crash came before its commit, is passed over when it comes again.
         Records without a place (replays, or written by a group with independent retries) go first.
         """
+        if self._on_dead_letter is OnDeadLetter.GO_ON:
+            # Stand-ins from before hold nothing now; not being known, they are passed over.
+            found = (one for one in found if not one.delivery.stand_in)
         newest = self._newest(found)
         strangers = sum(one.delivery.place is None for one in newest)
         self._next_place = max((one.delivery.place or 0 for one in newest), default=-1) + 1

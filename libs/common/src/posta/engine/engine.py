@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from posta.domain.key_order import OnDeadLetter
 from posta.domain.lanes import Lanes
 from posta.engine.dispatch import Dispatcher
 from posta.engine.floodgate import HOLD, Floodgate
@@ -20,7 +21,7 @@ from posta.engine.intake import Intake
 from posta.engine.message import Handler, Interpret, OnGivenUp, as_message
 from posta.engine.ordered import Ordered
 from posta.engine.outlet import Abandoned, Outlet
-from posta.engine.policy import EnginePolicy, OnDeadLetter, Retries
+from posta.engine.policy import EnginePolicy, Retries
 from posta.engine.settlement import Callbacks, Fate, Settlement
 from posta.engine.status import EngineStatus, read_status
 from posta.engine.timers import Timers
@@ -158,7 +159,14 @@ class Engine:
         lanes = Lanes(delays_s=self._group.lane_delays_s)
         if self._policy.on_dead_letter is OnDeadLetter.HOLD_KEY and not lanes.delays_s:
             raise ValueError(f"group {self._group.name} has no lanes, so it cannot hold a key")
-        return Ordered(self._group.name, lanes, dispatcher=self._dispatcher, timers=self._timers, clock=clock)
+        return Ordered(
+            self._group.name,
+            lanes,
+            on_dead_letter=self._policy.on_dead_letter,
+            dispatcher=self._dispatcher,
+            timers=self._timers,
+            clock=clock,
+        )
 
     async def _work(self) -> None:
         group = self._group.name

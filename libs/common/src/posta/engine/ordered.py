@@ -11,7 +11,7 @@ partition *i* of all of them, and one ``KeyOrder`` sees every record of the keys
 from collections.abc import Callable, Iterable, Mapping
 
 from posta.domain.failure import Delivery
-from posta.domain.key_order import Divert, Handle, KeyOrder, Look, Waiting
+from posta.domain.key_order import Divert, Handle, KeyOrder, Look, OnDeadLetter, Waiting
 from posta.domain.lanes import Lanes
 from posta.engine.dispatch import Dispatcher
 from posta.engine.partition import Work
@@ -30,12 +30,14 @@ class Ordered:
         group: str,
         lanes: Lanes,
         *,
+        on_dead_letter: OnDeadLetter,
         dispatcher: Dispatcher,
         timers: Timers,
         clock: Callable[[], float],
     ) -> None:
         self._group = group
         self._lanes = lanes
+        self._on_dead_letter = on_dead_letter
         self._dispatcher = dispatcher
         self._timers = timers
         self._clock = clock
@@ -49,7 +51,7 @@ class Ordered:
 
     def restore(self, number: int, found: Iterable[Waiting], read_again_from: Mapping[str, int]) -> None:
         """Begin with partition ``number``: its lanes hold ``found``."""
-        order: KeyOrder[Work] = KeyOrder(self._lanes)
+        order: KeyOrder[Work] = KeyOrder(self._lanes, on_dead_letter=self._on_dead_letter)
         order.restore(found, read_again_from)
         self._orders[number] = order
         self._starts = True

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from posta.domain.flood import FloodPolicy
+from posta.domain.key_order import OnDeadLetter
 from posta.domain.retry import RetryPolicy
 
 
@@ -28,15 +29,6 @@ class Retries(Enum):
     """They queue up behind it, across restarts, rebalances and members; see ``posta.domain.key_order``."""
 
 
-class OnDeadLetter(Enum):
-    """What ordered retries do with a key when one of its records becomes a dead letter."""
-
-    GO_ON = "go on"
-    """The records behind it proceed."""
-    HOLD_KEY = "hold key"
-    """They wait until the dead letter is replayed and handled well."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePolicy:
     """Concurrency, bounds and time limits."""
@@ -45,7 +37,7 @@ class EnginePolicy:
     retries: Retries = Retries.INDEPENDENT
     """Ordered ones cost memory for each record in the lanes, and a look at the lanes at each assignment."""
     on_dead_letter: OnDeadLetter = OnDeadLetter.GO_ON
-    """Of ordered retries only; holding a key needs a lane."""
+    """Of ordered retries only; holding a key needs a lane. Going on also releases the keys held before."""
     bounds: Bounds = field(default_factory=Bounds)
     flood: FloodPolicy | None = field(default_factory=FloodPolicy)
     """When the group pauses instead of emptying its topics into the dead letters; None: never."""

@@ -74,9 +74,12 @@ class Rebuild:
         while True:
             try:
                 stored = await self._once(consumer, assigned)
-            except Transient as exc:
+            except Exception as exc:
+                # A defect too: the partitions stand still and this says so, which is better than disorder.
+                if not isinstance(exc, Transient):
+                    names.UNEXPECTED.labels(self._group.name, "key order").inc()
                 waited_s = round(time.monotonic() - started, 1)
-                log.error("key_order_not_rebuilt", group=self._group.name, error=str(exc), waited_s=waited_s)
+                log.exception("key_order_not_rebuilt", group=self._group.name, waited_s=waited_s)
                 await asyncio.sleep(_AGAIN_S)
                 continue
             break

@@ -24,6 +24,7 @@ from opentelemetry.trace import SpanKind
 from posta.domain.envelope import Wire, header
 from posta.domain.failure import Delivery, delivery_headers, error_headers, failed, with_headers
 from posta.domain.flood import cause_of
+from posta.domain.key_order import OnDeadLetter
 from posta.domain.lanes import Lanes, lane_label
 from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
 from posta.engine.floodgate import Floodgate
@@ -32,7 +33,7 @@ from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp
 from posta.engine.ordered import Ordered
 from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.partition import Work, headers_of
-from posta.engine.policy import EnginePolicy, OnDeadLetter
+from posta.engine.policy import EnginePolicy
 from posta.engine.timers import Timers
 from posta.errors import Expired, Transient, Unavailable
 from posta.telemetry import names

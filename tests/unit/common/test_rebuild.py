@@ -1,0 +1,106 @@
+"""Holding partitions back until the order of their keys stands: whatever goes wrong, never without it."""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from posta.domain.failure import Delivery, Origin
+from posta.domain.key_order import OnDeadLetter, Waiting
+from posta.domain.lanes import Lanes
+from posta.engine import rebuild
+from posta.engine.dispatch import Dispatcher
+from posta.engine.ordered import Ordered
+from posta.engine.rebuild import Rebuild
+from posta.engine.timers import Timers
+from posta.errors import Transient
+from posta.settings import KafkaSettings
+from posta.topics import Group, Topic
+
+GROUP = Group(name="g", reads=(Topic(name="s", key="k", written_by=(), read_by=("g",)),), lane_delays_s=(5,))
+SOURCE, LANE = TopicPartition("s", 0), TopicPartition("g.retry.5s", 0)
+
+
+class Consumer:
+    """What of aiokafka's consumer the rebuilding touches."""
+
+    def __init__(self, **partitions: int) -> None:
+        self.partitions = {"s": 1, "g.retry.5s": 1} | {n.replace("_", "."): c for n, c in partitions.items()}
+        self.paused: set[TopicPartition] = set()
+
+    def pause(self, *tps: TopicPartition) -> None:
+        self.paused |= set(tps)
+
+    def resume(self, *tps: TopicPartition) -> None:
+        self.paused -= set(tps)
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset({SOURCE, LANE})
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return set(range(self.partitions[topic]))
+
+
+@pytest.fixture
+def ordered() -> Ordered:
+    return Ordered(
+        "g",
+        Lanes(delays_s=(5,)),
+        on_dead_letter=OnDeadLetter.GO_ON,
+        dispatcher=Dispatcher(),
+        timers=Timers(lambda: 0.0),
+        clock=lambda: 0.0,
+    )
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(rebuild, "_AGAIN_S", 0.001)
+
+
+async def test_failures_and_defects_are_tried_again_and_the_commits_are_told_before_anything_resumes(
+    monkeypatch, ordered
+):
+    answers = [Transient("Kafka is silent"), RuntimeError("a defect"), None]
+    stored = {SOURCE: OffsetAndMetadata(3, ""), LANE: OffsetAndMetadata(1, "")}
+    origin = Origin(topic="s", partition=0, offset=2, timestamp_ms=0)
+    found = Waiting(b"k", ("g.retry.5s", 1), Delivery(origin=origin, attempt=2, place=0, rides=1))
+
+    async def committed(*_args, **_options):
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+        return stored
+
+    async def standing(*_args, lanes, **_options):
+        assert lanes == [LANE]
+        return {0: [found]}
+
+    monkeypatch.setattr(rebuild, "committed", committed)
+    monkeypatch.setattr(rebuild, "standing", standing)
+    consumer, told = Consumer(), []
+
+    def restored(commits):
+        told.append((commits, set(consumer.paused)))
+
+    one = Rebuild(GROUP, KafkaSettings(), ordered)
+    one.begin(consumer, [SOURCE, LANE], restored)
+    assert one.runs
+    while one.runs:
+        assert consumer.paused == {SOURCE, LANE}
+        await asyncio.sleep(0.001)
+    assert told == [(stored, {SOURCE, LANE})]
+    assert consumer.paused == set()
+    assert ordered._orders[0].riding == 1
+
+
+async def test_topics_that_are_not_co_partitioned_are_held_back_until_the_assignment_ends(ordered):
+    consumer, told = Consumer(s=2), []
+    one = Rebuild(GROUP, KafkaSettings(), ordered)
+    one.begin(consumer, [SOURCE, LANE], told.append)
+    await asyncio.sleep(0.05)
+    assert one.runs
+    await one.cancel()
+    assert not one.runs
+    assert (consumer.paused, told) == ({SOURCE, LANE}, [])
