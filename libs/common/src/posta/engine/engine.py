@@ -30,7 +30,6 @@ from posta.settings import KafkaSettings
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.topics import Group
-from posta.version import service_version
 
 log = get_logger(__name__)
 _STALLED_S = 30.0
@@ -77,7 +76,6 @@ class Engine:
             timers=self._timers,
             resume=self._dispatcher.resume,
             clock=clock,
-            version=service_version(),
             ordered=self._ordered,
         )
         self._intake = Intake(

@@ -40,6 +40,7 @@ from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.telemetry.tracing import context_of, fail, span
 from posta.topics import Group, dlq_topic, lane_topic
+from posta.version import service_version
 
 log = get_logger(__name__)
 
@@ -77,7 +78,6 @@ class Settlement:
         timers: Timers,
         resume: Callable[[Work], None],
         clock: Callable[[], float],
-        version: str,
         ordered: Ordered | None = None,
     ) -> None:
         self._group = group
@@ -91,7 +91,7 @@ class Settlement:
         self._timers = timers
         self._resume = resume
         self._clock = clock
-        self._version = version
+        self._version = service_version()
 
     async def settle(self, work: Work) -> Fate:
         """Handle ``work``; on return it is finished, parked, or left undone for the next owner."""
