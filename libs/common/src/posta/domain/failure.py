@@ -61,8 +61,10 @@ def read_delivery(
 
     Headers that are no numbers count as absent: a hostile record cannot stop the engine here.
     """
-    origin_topic = header(headers, "posta-original-topic")
     here = Origin(topic=topic, partition=partition, offset=offset, timestamp_ms=timestamp_ms)
+    if not headers:
+        return Delivery(origin=here, attempt=1)
+    origin_topic = header(headers, "posta-original-topic")
     origin = here
     if origin_topic is not None:
         origin = Origin(

@@ -19,6 +19,7 @@ from posta.engine.gate import Gate
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.intake import Intake
 from posta.engine.message import Handler, Interpret, OnGivenUp, as_message
+from posta.engine.meters import meters_of
 from posta.engine.ordered import Ordered
 from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.policy import EnginePolicy, Retries
@@ -178,25 +179,26 @@ class Engine:
                 self._floodgate.left(work)
                 continue
             partition.running[work] = me
-            names.IN_FLIGHT.labels(group).inc()
+            meters = meters_of(group, partition.topic)
+            meters.in_flight.inc()
             fate = Fate.ENDED
             try:
                 fate = await self._settlement.settle(work)
             except Abandoned:
-                names.PROCESSED.labels(group, partition.topic, "abandoned").inc()
+                meters.ended("abandoned")
             except asyncio.CancelledError:
                 # A handler that cleans up may meet both: the partition's end, then the engine's.
                 if not partition.is_closed or me.uncancel():
                     raise
                 # Only this record was cancelled, with its partition; the worker goes on.
-                names.PROCESSED.labels(group, partition.topic, "abandoned").inc()
+                meters.ended("abandoned")
             except Exception:
                 # A defect of the engine itself: the record stays undone and shows as the oldest
                 # pending one; the others go on.
                 names.UNEXPECTED.labels(group, "engine").inc()
                 log.exception("engine_defect", topic=partition.topic, offset=work.record.offset)
             finally:
-                names.IN_FLIGHT.labels(group).dec()
+                meters.in_flight.dec()
                 partition.running.pop(work, None)
                 self._floodgate.left(work)
                 if fate is Fate.ENDED:

@@ -30,6 +30,7 @@ from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
 from posta.engine.floodgate import Floodgate
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp, RawRecord, Subject
+from posta.engine.meters import meters_of
 from posta.engine.ordered import Ordered
 from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.partition import Work, headers_of
@@ -118,7 +119,7 @@ class Settlement:
             else:
                 fail(current, error)
                 fate = await self._failed(work, record, subject, error)
-        names.PROCESS_SECONDS.labels(self._group.name, record.topic).observe(time.monotonic() - started)
+        meters_of(self._group.name, record.topic).process_seconds.observe(time.monotonic() - started)
         return fate
 
     async def _run(self, record: RawRecord, work: Work) -> tuple[Subject | None, BaseException | None]:
@@ -131,7 +132,8 @@ class Settlement:
                 raise Expired("its deadline passed before it could be handled")  # noqa: TRY301
             async with limit:
                 outgoing = await self._callbacks.handler(subject)
-            await self._outlet.events(outgoing or (), work.partition)
+            if outgoing:
+                await self._outlet.events(outgoing, work.partition)
         except TimeoutError as exc:
             if not limit.expired():
                 return subject, exc
@@ -149,7 +151,7 @@ class Settlement:
         self._count(record.topic, "ok")
         if isinstance(subject, Message):
             age_s = max(0.0, self._clock() - subject.event.time.timestamp())
-            names.MESSAGE_AGE.labels(self._group.name).observe(age_s)
+            meters_of(self._group.name, record.topic).age_seconds.observe(age_s)
         log.info("message_handled", **_log_fields(record, work))
         return subject, None
 
@@ -330,7 +332,7 @@ class Settlement:
         return deadline is not None and self._clock() >= deadline
 
     def _count(self, topic: str, outcome: str) -> None:
-        names.PROCESSED.labels(self._group.name, topic, outcome).inc()
+        meters_of(self._group.name, topic).ended(outcome)
 
     @staticmethod
     def _raw(work: Work) -> RawRecord:

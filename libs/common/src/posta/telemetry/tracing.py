@@ -16,6 +16,7 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from posta.domain.redaction import redact
@@ -30,10 +31,16 @@ RecordHeaders = Iterable[tuple[str, bytes]]
 def setup_tracing(*, service: str, version: str) -> TracerProvider:
     """Install the tracer provider; spans leave the process only if an OTLP endpoint is set.
 
-    A collector that is away costs nothing but the spans: the queue is bounded and drops.
+    A collector that is away costs nothing but the spans: the queue is bounded and drops. Without an
+    endpoint nothing is recorded: ids are made and passed on, for the logs, and that is all it costs.
+    With one, ``OTEL_TRACES_SAMPLER`` decides (all, by default).
     """
-    provider = TracerProvider(resource=Resource.create({"service.name": service, "service.version": version}))
-    if any(os.environ.get(name) for name in ENDPOINT_VARIABLES):
+    is_exported = any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
+    provider = TracerProvider(
+        sampler=None if is_exported else ParentBased(root=ALWAYS_OFF),
+        resource=Resource.create({"service.name": service, "service.version": version}),
+    )
+    if is_exported:
         exporter = OTLPSpanExporter(timeout=5)
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
