@@ -7,6 +7,8 @@ SHELL := bash
 
 PYTHON ?= python3
 export VENV := .venv
+# Compiled files make every start and every test run after the first faster.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := $(VENV)/bin
 UV := .ci/uv
 
@@ -34,7 +36,7 @@ test: $(VENV)/.posta-dev ## Everything: unit, integration on real servers, end t
 	$(PYTEST) -m "not chaos" -n 4 --dist loadgroup $(ARGS)
 
 test-unit: $(VENV)/.posta-dev ## What needs no server; seconds
-	$(PYTEST) tests/unit -n 2 $(ARGS)
+	$(PYTEST) tests/unit -n 3 --dist worksteal $(ARGS)
 
 chaos: $(VENV)/.posta-dev ## Long fault runs
 	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/chaos tests/bench -m "chaos or not (integration or e2e)" $(ARGS)

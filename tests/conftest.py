@@ -23,9 +23,9 @@ from posta_sandbox.embedded.greenmail import EmbeddedMail
 from posta_sandbox.embedded.kafka import EmbeddedKafka
 from posta_sandbox.embedded.postgres import EmbeddedPostgres, create_database, drop_database
 
-# A property is tried on 50 examples at each run and on 1 000 with HYPOTHESIS_PROFILE=thorough (as `make
+# A property is tried on 30 examples at each run and on 1 000 with HYPOTHESIS_PROFILE=thorough (as `make
 # chaos` does). No deadline: how long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("quick", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("quick", max_examples=30, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -1,3 +1,5 @@
+"""A supervised child process: it ends in time, dies with its parent, and gets a clean environment."""
+
 import asyncio
 import os
 import signal
@@ -11,6 +13,8 @@ import psutil
 import pytest
 
 from posta_sandbox.embedded.child import Child, Command, log_tail
+
+pytestmark = pytest.mark.integration
 
 STUBBORN = """
 import signal, time
