@@ -1,7 +1,6 @@
-"""Fetches records into partitions, keeps memory within bounds, and gives partitions back in order.
+"""Fetches records into partitions and gives partitions back in order.
 
-Polling never stops while we are a member (A7): a full partition is paused with hysteresis (A8),
-and pauses are derived from our own state, so a rebalance cannot lose them (A9).
+Polling never stops while we are a member (A7): what is full is paused (see ``backpressure``).
 """
 
 import asyncio
@@ -9,22 +8,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import decode
 from posta.domain.failure import read_delivery
+from posta.engine.backpressure import Backpressure
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
+from posta.engine.membership import new_member
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
 from posta.engine.rebuild import Rebuild
 from posta.engine.timers import Timers
 from posta.errors import Transient
-from posta.kafka.connection import connection_options
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
 from posta.telemetry import names
@@ -34,11 +32,9 @@ from posta.topics import Group
 log = get_logger(__name__)
 _POLL_MS = 200
 _MOST_RECORDS = 500
-_FETCH_BYTES = 256 * 1024
 _RECONNECT_S = 1.0
 _STOP_S = 5.0
 _RESTORE_S = 5.0
-_REBALANCE_MARGIN_S = 10.0
 _Batches = dict[TopicPartition, list[ConsumerRecord]]
 
 
@@ -47,7 +43,7 @@ class Rewound(Exception):
 
 
 class Intake:
-    """The consumer side of one engine: assignment, polling, bounds, drain."""
+    """The consumer side of one engine: assignment, polling, drain."""
 
     def __init__(
         self,
@@ -74,6 +70,9 @@ class Intake:
         self._partitions: dict[TopicPartition, Partition] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._committer = Committer(group.name, self._partitions)
+        self._backpressure = Backpressure(
+            group.name, policy.bounds, self._partitions, is_ordered=ordered is not None
+        )
         self._restored = asyncio.Event()
         self._restored.set()
         self._finished_before: dict[TopicPartition, frozenset[int]] = {}
@@ -85,7 +84,9 @@ class Intake:
         """Be a member of the group until ``stop``; a broken client is replaced, the process stays."""
         while not stop.is_set():
             self.last_progress = time.monotonic()
-            consumer = self._new_consumer()
+            consumer = new_member(
+                self._group, self._kafka, self, drain_s=self._policy.drain_s, poll_ms=_POLL_MS
+            )
             self._consumer = consumer
             try:
                 await consumer.start()
@@ -116,8 +117,7 @@ class Intake:
 
     def relieve(self, partition: Partition) -> None:
         """Resume a paused partition as soon as it has room again."""
-        if partition.paused and self._has_room(partition):
-            self._resume(partition)
+        self._backpressure.relieve(partition, self._consumer)
 
     @property
     def is_rebuilding(self) -> bool:
@@ -144,7 +144,9 @@ class Intake:
                     # A1: what an earlier assignment fetched is fetched again from its commit.
                     for tp, records in batches.items() if assignment == self._assignment else ():
                         self._receive(tp, records)
-                self._regulate()
+                self._backpressure.regulate(consumer)
+                if self._ordered is not None:
+                    self._ordered.show()
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
                     next_commit = time.monotonic() + self._policy.commit_interval_s
@@ -229,59 +231,6 @@ class Intake:
             self._dispatcher.push(waiting.popleft())
         if waiting:
             self._arm(partition)
-
-    def _regulate(self) -> None:
-        for partition in self._partitions.values():
-            if not partition.paused and self._is_full(partition):
-                self._pause(partition)
-            else:
-                self.relieve(partition)
-        self._show()
-
-    def _is_full(self, partition: Partition) -> bool:
-        bounds = self._policy.bounds
-        return (
-            partition.held >= bounds.records_per_partition
-            or partition.watermark.gap >= bounds.span_per_partition
-            or partition.crowded
-            or (partition.held > 0 and self._held_bytes() >= bounds.total_bytes)
-        )
-
-    def _has_room(self, partition: Partition) -> bool:
-        bounds = self._policy.bounds
-        return (
-            partition.held <= bounds.records_per_partition // 2
-            and partition.watermark.gap <= bounds.span_per_partition // 2
-            and not partition.crowded
-            # With ordered retries what fills memory may wait for the head of a line in an empty lane.
-            and (
-                self._held_bytes() <= bounds.total_bytes // 2
-                or (self._ordered is not None and not partition.held)
-            )
-        )
-
-    def _held_bytes(self) -> int:
-        return sum(partition.held_bytes for partition in self._partitions.values())
-
-    def _pause(self, partition: Partition) -> None:
-        if self._consumer is not None and partition.tp in self._consumer.assignment():
-            self._consumer.pause(partition.tp)
-            partition.paused = True
-
-    def _resume(self, partition: Partition) -> None:
-        partition.paused = False
-        if self._consumer is not None and partition.tp in self._consumer.assignment():
-            self._consumer.resume(partition.tp)
-
-    def _show(self) -> None:
-        group, partitions, now = self._group.name, self._partitions.values(), time.monotonic()
-        names.HELD.labels(group).set(sum(p.held for p in partitions))
-        names.HELD_BYTES.labels(group).set(self._held_bytes())
-        names.PARTITIONS_PAUSED.labels(group, "full").set(sum(p.paused for p in partitions))
-        names.WATERMARK_GAP.labels(group).set(max((p.watermark.gap for p in partitions), default=0))
-        names.OLDEST_PENDING.labels(group).set(max((p.oldest_pending_s(now) for p in partitions), default=0))
-        if self._ordered is not None:
-            self._ordered.show()
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
@@ -394,43 +343,3 @@ class Intake:
             await asyncio.wait_for(stop.wait(), _RECONNECT_S)
         except TimeoutError:
             return
-
-    def _new_consumer(self) -> AIOKafkaConsumer:
-        prefix = self._kafka.topic_prefix
-        topics = [prefix + topic.name for topic in (*self._group.reads, *self._group.lanes)]
-        session_ms = int(self._kafka.session_timeout_s * 1000)
-        consumer = AIOKafkaConsumer(
-            **connection_options(self._kafka, client_id=self._group.name),
-            group_id=prefix + self._group.name,
-            enable_auto_commit=False,  # A25
-            auto_offset_reset="earliest",  # A25
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            session_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // 3,
-            # A2: the default is the session timeout, which a drain may exceed.
-            rebalance_timeout_ms=int((self._policy.drain_s + _REBALANCE_MARGIN_S) * 1000),
-            max_partition_fetch_bytes=_FETCH_BYTES,  # A10, A24
-            fetch_max_wait_ms=_POLL_MS,
-            request_timeout_ms=int(self._kafka.request_timeout_s * 1000),
-            metadata_max_age_ms=30_000,
-        )
-        consumer.subscribe(topics=topics, listener=_Listener(self, self._policy.drain_s))
-        return consumer
-
-
-# aiokafka has no types
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Bounds what aiokafka would await without bound (A3); takes no lock (A5)."""
-
-    def __init__(self, intake: Intake, drain_s: float) -> None:
-        self._intake = intake
-        self._limit_s = drain_s + _REBALANCE_MARGIN_S / 2
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are
-        """Eager rebalancing takes everything; A4: it may be lost already, then the commit fails."""
-        async with asyncio.timeout(self._limit_s):
-            await self._intake.release()
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Start afresh with what is ours now."""
-        await self._intake.assigned(assigned)
