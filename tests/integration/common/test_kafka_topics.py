@@ -1,5 +1,7 @@
 """Topics on a real cluster: made as declared, drift reported, nothing deleted."""
 
+import asyncio
+
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -50,7 +52,10 @@ async def test_a_changed_setting_is_drift(kafka, topic_prefix):
     await admin.create_topics(
         [NewTopic(name=topic_prefix + "not.ours", num_partitions=1, replication_factor=1)]
     )
-    changes = await plan(settings, (NOTIFIER.dlq,))
+    async with asyncio.timeout(10):
+        # The brokers hear of a changed setting a moment after it was taken.
+        while not (changes := await plan(settings, (NOTIFIER.dlq,))):
+            await asyncio.sleep(0.05)
     assert ("retention.ms is 60000, 2592000000 is declared", ChangeKind.DRIFT) in {
         (c.detail, c.kind) for c in changes
     }

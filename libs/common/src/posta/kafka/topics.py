@@ -16,6 +16,7 @@ from posta.settings import KafkaSettings
 from posta.topics import Topic, all_topics
 
 _TIMEOUT_S = 30.0
+_LOOK_AGAIN_S = 0.05
 
 
 class ChangeKind(StrEnum):
@@ -64,7 +65,18 @@ async def apply(
             await admin.create_partitions(
                 {name: NewPartitions(total_count=settings.partitions) for name in growing}
             )
+        done = {ChangeKind.CREATE, ChangeKind.GROW} if grow else {ChangeKind.CREATE}
+        await _until_seen(admin, settings, wanted, done)
         return changes
+
+
+async def _until_seen(
+    admin: AIOKafkaAdminClient, settings: KafkaSettings, wanted: dict[str, Topic], done: set[ChangeKind]
+) -> None:
+    """Wait until the brokers show what was done: the controller answers before they have heard of it."""
+    async with asyncio.timeout(_TIMEOUT_S):
+        while any(change.kind in done for change in await _differences(admin, settings, wanted)):
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
