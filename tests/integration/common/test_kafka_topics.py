@@ -54,7 +54,7 @@ async def test_a_changed_setting_is_drift(kafka, topic_prefix):
     )
     async with asyncio.timeout(10):
         # The brokers hear of a changed setting a moment after it was taken.
-        while not (changes := await plan(settings, (NOTIFIER.dlq,))):
+        while not (changes := await plan(settings, (NOTIFIER.dlq,))):  # noqa: ASYNC110 - no broker tells
             await asyncio.sleep(0.05)
     assert ("retention.ms is 60000, 2592000000 is declared", ChangeKind.DRIFT) in {
         (c.detail, c.kind) for c in changes

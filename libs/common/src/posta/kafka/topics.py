@@ -75,7 +75,7 @@ async def _until_seen(
 ) -> None:
     """Wait until the brokers show what was done: the controller answers before they have heard of it."""
     async with asyncio.timeout(_TIMEOUT_S):
-        while any(change.kind in done for change in await _differences(admin, settings, wanted)):
+        while any(change.kind in done for change in await _differences(admin, settings, wanted)):  # noqa: ASYNC110 - no broker tells
             await asyncio.sleep(_LOOK_AGAIN_S)
 
 
