@@ -3,6 +3,7 @@
 Unknown fields are dropped, not fatal; a new meaning gets a new version.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
@@ -12,6 +13,9 @@ WireSecret = Annotated[
     PlainSerializer(lambda secret: secret.get_secret_value(), return_type=str, when_used="json"),
 ]
 """A secret that shows as ``**********`` everywhere except in the record's own JSON."""
+
+Priority = Literal["low", "normal", "high"]
+"""How much an event's publisher wants it to be noticed."""
 
 
 class Payload(BaseModel):
@@ -109,6 +113,14 @@ class EventPublished(Payload):
     """RFC 3339 time the client gave, or the time of acceptance."""
     data: dict[str, Any] = Field(default_factory=dict)
     """Anything else the client says."""
+    deliver_at: datetime | None = None
+    """Not to be delivered before."""
+    priority: Priority = "normal"
+    """As the client sees it."""
+    dedupe_key: str | None = None
+    """Events of a publisher and destination with the same key, close in time, are one counted message."""
+    thread_key: str | None = None
+    """Events of a publisher and destination with the same key edit one message."""
 
 
 class DiscordTarget(BaseModel):
