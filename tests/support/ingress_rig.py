@@ -12,11 +12,11 @@ from support.fake_publisher import FakePublisher
 
 from ingress.acceptor import Acceptor
 from ingress.app import build_app
-from ingress.commands import load_commands
+from ingress.commands.rules import load_commands
 from ingress.drain import Drainer
 from ingress.events_route import Events
-from ingress.interactions_route import Interactions
-from ingress.signature import parse_public_keys
+from ingress.interactions.route import Interactions
+from ingress.interactions.signature import parse_public_keys
 from ingress.spool import Spool
 from ingress.spool_file import Entry, SpoolPolicy
 from ingress.switch import Switch, Way

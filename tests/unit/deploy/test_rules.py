@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingress.commands import FILE_NAME as COMMANDS
-from ingress.commands import load_commands
+from ingress.commands.rules import FILE_NAME as COMMANDS
+from ingress.commands.rules import load_commands
 from llm_worker.rules import PATH as ANSWERS
 from llm_worker.rules import load_rules
 from posta.destinations import FILE_NAME as DESTINATIONS

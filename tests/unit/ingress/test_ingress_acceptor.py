@@ -10,9 +10,9 @@ from support.discord_caller import ask
 from support.ingress_rig import CONFIG
 
 from ingress.acceptor import Kept
-from ingress.commands import load_commands
-from ingress.interaction import parse_interaction
-from ingress.question import KeepThenAnswer, decide
+from ingress.commands.rules import load_commands
+from ingress.interactions.decision import KeepThenAnswer, decide
+from ingress.interactions.interaction import parse_interaction
 from ingress.spool_file import SpoolFull, SpoolUnusable
 from ingress.switch import Way
 from posta.domain.envelope import header

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from support.ingress_rig import CONFIG
 
-from ingress.commands import load_commands
+from ingress.commands.rules import load_commands
 from posta.errors import ConfigurationError
 
 GOOD = yaml.safe_load((CONFIG / "commands.yaml").read_text())

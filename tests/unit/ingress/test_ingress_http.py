@@ -15,8 +15,8 @@ from referencing.jsonschema import DRAFT202012
 from support.discord_caller import ask
 from support.ingress_rig import FIXTURES, MAX_BODY
 
-from ingress import answers
-from ingress.answers import Notice, notice_body
+from ingress.interactions import answers
+from ingress.interactions.answers import Notice, notice_body
 from ingress.spool_file import SpoolFull
 from posta.domain.envelope import header
 

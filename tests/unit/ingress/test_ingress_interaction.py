@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from support.discord_caller import ask
 from support.ingress_rig import CONFIG, FIXTURES
 
-from ingress.commands import load_commands
-from ingress.interaction import (
+from ingress.commands.rules import load_commands
+from ingress.interactions.decision import AnswerNow, KeepThenAnswer, decide
+from ingress.interactions.interaction import (
     Kind,
     Misshapen,
     UnknownKind,
@@ -18,7 +19,6 @@ from ingress.interaction import (
     parse_body,
     parse_interaction,
 )
-from ingress.question import AnswerNow, KeepThenAnswer, decide
 from posta.domain.envelope import decode, encode
 
 COMMANDS = load_commands(CONFIG / "commands.yaml")

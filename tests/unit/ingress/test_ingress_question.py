@@ -7,10 +7,10 @@ import pytest
 from support.discord_caller import ask
 from support.ingress_rig import CONFIG
 
-from ingress.commands import load_commands
-from ingress.interaction import parse_interaction
-from ingress.question import AnswerNow, KeepThenAnswer, decide
-from ingress.snowflake import snowflake_time
+from ingress.commands.rules import load_commands
+from ingress.interactions.decision import AnswerNow, KeepThenAnswer, decide
+from ingress.interactions.interaction import parse_interaction
+from ingress.interactions.snowflake import snowflake_time
 
 COMMANDS = load_commands(CONFIG / "commands.yaml")
 

@@ -3,7 +3,7 @@
 import pytest
 from nacl.signing import SigningKey
 
-from ingress.signature import Fault, parse_public_keys, signature_fault
+from ingress.interactions.signature import Fault, parse_public_keys, signature_fault
 
 NOW = 1_800_000_000.0
 TIMESTAMP = "1800000000"

@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from nacl.signing import VerifyKey
 
 from ingress.acceptor import Acceptor
-from ingress.commands import FILE_NAME as COMMANDS_FILE
-from ingress.commands import Commands, load_commands
+from ingress.commands.rules import FILE_NAME as COMMANDS_FILE
+from ingress.commands.rules import Commands, load_commands
 from ingress.drain import Drainer
 from ingress.events_route import Events, events_router
-from ingress.interactions_route import Interactions, interactions_router
+from ingress.interactions.route import Interactions, interactions_router
+from ingress.interactions.signature import parse_public_keys
 from ingress.settings import Settings
-from ingress.signature import parse_public_keys
 from ingress.spool import Spool
 from ingress.spool_file import SpoolPolicy
 from ingress.switch import Switch
@@ -27,6 +27,7 @@ from posta.http.app import create_app
 from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
+from posta.tasks import end
 from posta.telemetry import names
 from posta.version import service_version
 
@@ -110,8 +111,7 @@ async def _draining(drainer: Drainer) -> AsyncIterator["asyncio.Task[None]"]:
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await end(task)
 
 
 async def _until(stop: asyncio.Event, draining: "asyncio.Task[None]") -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
-from ingress.signature import parse_public_keys
+from ingress.interactions.signature import parse_public_keys
 from posta.settings import Group, ServiceSettings
 
 

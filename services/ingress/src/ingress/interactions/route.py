@@ -6,12 +6,13 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 from nacl.signing import VerifyKey
 
-from ingress import answers
 from ingress.acceptor import Acceptor
-from ingress.answers import Notice, notice_body
 from ingress.body import read_body
-from ingress.commands import Commands
-from ingress.interaction import (
+from ingress.commands.rules import Commands
+from ingress.interactions import answers
+from ingress.interactions.answers import Notice, notice_body
+from ingress.interactions.decision import AnswerNow, KeepThenAnswer, decide
+from ingress.interactions.interaction import (
     Kind,
     Misshapen,
     UnknownKind,
@@ -20,8 +21,7 @@ from ingress.interaction import (
     parse_body,
     parse_interaction,
 )
-from ingress.question import AnswerNow, KeepThenAnswer, decide
-from ingress.signature import signature_fault
+from ingress.interactions.signature import signature_fault
 from posta.errors import Failure
 from posta.http.problem import Problem
 from posta.telemetry import names

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ingress import answers
-from ingress.answers import Notice
-from ingress.commands import CommandRule, Commands
-from ingress.interaction import Interaction, Kind, User
-from ingress.snowflake import snowflake_time
+from ingress.commands.rules import CommandRule, Commands
+from ingress.interactions import answers
+from ingress.interactions.answers import Notice
+from ingress.interactions.interaction import Interaction, Kind, User
+from ingress.interactions.snowflake import snowflake_time
 from posta.domain.envelope import Event
 from posta.domain.ids import conversation_key, interaction_event_id
 from posta.domain.payloads import DiscordInteraction, Person
