@@ -32,6 +32,7 @@ from posta.http.problem import Problem, problem_response
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.pool import DEPENDENCY, Database
+from posta.tasks import end
 from posta.telemetry.logs import get_logger
 from posta.topics import DLQ_ADMIN
 from posta.version import service_version
@@ -103,8 +104,7 @@ async def _run(engine: Engine, redrive: Redrive, store: Store, stop: asyncio.Eve
         try:
             await engine.run(stop)
         finally:
-            for task in background:
-                task.cancel()
+            await end(*background)
 
 
 def _engine(settings: Settings, producer: Producer, database: Database, store: Store) -> Engine:

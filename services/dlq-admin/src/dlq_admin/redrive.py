@@ -7,6 +7,7 @@ claimed ─▶ leased ─▶ published (acks=all) ─▶ replayed
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from opentelemetry.trace import SpanKind
@@ -17,6 +18,7 @@ from dlq_admin.settings import ReplaySettings
 from dlq_admin.store import Claimed, Store
 from posta.domain.envelope import Wire
 from posta.errors import Permanent, Transient, Unavailable
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.telemetry.tracing import context_of, span
@@ -74,10 +76,8 @@ class Redrive:
         return bool(due)
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), _LOOK_S)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            await within(_LOOK_S, self._wake.wait())
 
     async def _one(self, claimed: Claimed) -> None:
         try:

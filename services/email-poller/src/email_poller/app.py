@@ -20,6 +20,7 @@ from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.pool import Database
+from posta.tasks import end
 from posta.telemetry.logs import get_logger
 from posta.version import service_version
 
@@ -61,9 +62,7 @@ async def _run(poller: Poller, stop: asyncio.Event, *, drain_s: float) -> None:
         else:
             log.warning("poll_cut_short", drain_s=drain_s)
     finally:
-        for task in (polling, stopping):
-            task.cancel()
-        await asyncio.wait({polling, stopping}, timeout=1)
+        await end(polling, stopping)
 
 
 def _poller(

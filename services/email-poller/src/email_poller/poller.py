@@ -6,6 +6,7 @@ any failure ends the poll; the next one comes after a backoff and begins with wh
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from email_poller.taking import Taker
 from posta.domain.backoff import Backoff, FullJitter
 from posta.errors import Failure
 from posta.kafka.producer import PublishFailed
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -78,10 +80,8 @@ class Poller:
         while not stop.is_set():
             wait_s = await self._poll_once(stop)
             self._moved()
-            try:
-                await asyncio.wait_for(stop.wait(), wait_s)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                await within(wait_s, stop.wait())
 
     async def live_fault(self) -> str | None:
         """What is wrong with the loop itself, if anything."""

@@ -34,6 +34,7 @@ from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.pool import DEPENDENCY, Database
+from posta.tasks import end
 from posta.telemetry.logs import get_logger
 from posta.version import service_version
 
@@ -140,8 +141,7 @@ async def _pruning(ledger: PostgresLedger) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await end(task)
 
 
 async def _prune(ledger: PostgresLedger) -> None:

@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import MAX_BYTES, encode
 from posta.engine.partition import Partition
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -45,7 +46,7 @@ class Committer:
                 partition.unsaved = False
             try:
                 # A12: commit() itself retries for ever.
-                await asyncio.wait_for(consumer.commit(offsets), _TIMEOUT_S)
+                await within(_TIMEOUT_S, consumer.commit(offsets))
             except (TimeoutError, KafkaError) as exc:
                 for partition in moved:
                     partition.unsaved = True

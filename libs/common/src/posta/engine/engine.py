@@ -28,6 +28,7 @@ from posta.engine.status import EngineStatus, read_status
 from posta.engine.timers import Timers
 from posta.kafka.producer import Producer
 from posta.settings import KafkaSettings
+from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.topics import Group
@@ -98,9 +99,7 @@ class Engine:
         try:
             await self._intake.run(stop)
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await end(*workers)
             await self._gatekeeper.stop()
             self._floodgate.stop()
             self._timers.cancel_all()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from posta.engine.dispatch import Dispatcher
 from posta.engine.gate import Gate
 from posta.errors import Failure
+from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -43,10 +44,7 @@ class Gatekeeper:
 
     async def stop(self) -> None:
         """End the probes."""
-        probes = list(self._probes.values())
-        for probe in probes:
-            probe.cancel()
-        await asyncio.gather(*probes, return_exceptions=True)
+        await end(*self._probes.values())
 
     async def _reopen(self, gate: Gate) -> None:
         while True:

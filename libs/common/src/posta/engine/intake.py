@@ -4,6 +4,7 @@ Polling never stops while we are a member (A7): what is full is paused (see ``ba
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -25,6 +26,7 @@ from posta.engine.timers import Timers
 from posta.errors import Transient
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.topics import Group
@@ -333,13 +335,11 @@ class Intake:
             self.joined = False
             try:
                 # A13: stop() can hang when brokers are away.
-                await asyncio.wait_for(consumer.stop(), _STOP_S)
+                await within(_STOP_S, consumer.stop())
             except (TimeoutError, KafkaError) as exc:
                 log.warning("consumer_stop_unclean", error=type(exc).__name__)
             self._consumer = None
 
     async def _pause_before_reconnect(self, stop: asyncio.Event) -> None:
-        try:
-            await asyncio.wait_for(stop.wait(), _RECONNECT_S)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            await within(_RECONNECT_S, stop.wait())

@@ -18,6 +18,7 @@ from posta.engine.standing import standing
 from posta.errors import Transient
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
+from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.topics import Group
@@ -61,8 +62,7 @@ class Rebuild:
         task, self._task = self._task, None
         names.ORDER_REBUILDING.labels(self._group.name).set(0)
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     async def _run(
         self,

@@ -14,6 +14,7 @@ from posta.engine.partition import headers_of
 from posta.errors import Transient
 from posta.kafka.connection import connection_options
 from posta.settings import KafkaSettings
+from posta.tasks import within
 
 _MOST_RECORDS = 500
 _STILL_S = 10.0
@@ -47,7 +48,7 @@ async def standing(
         raise Transient(f"the lanes cannot be read: {type(exc).__name__}: {exc}") from exc
     finally:
         try:
-            await asyncio.wait_for(consumer.stop(), _STOP_S)
+            await within(_STOP_S, consumer.stop())
         except (TimeoutError, KafkaError) as exc:
             raise Transient(f"the reader of the lanes does not stop: {type(exc).__name__}") from exc
 

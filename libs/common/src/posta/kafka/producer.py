@@ -24,10 +24,12 @@ from posta.domain.envelope import Wire
 from posta.errors import Permanent, Transient
 from posta.kafka.connection import connection_options
 from posta.settings import KafkaSettings
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+_START_S = 30.0
 _STOP_S = 5.0
 MAX_REQUEST_BYTES = 2 * 1_048_576
 NULL_VALUE_HEADER = "posta-null-value"
@@ -128,7 +130,8 @@ class Producer:
                 request_timeout_ms=int(self._settings.request_timeout_s * 1000),
             )
             try:
-                await client.start()
+                # In a task of its own: what waits for this is bounded, and start() may swallow that.
+                await within(_START_S, client.start())
             except BaseException:
                 await _stop(client)
                 raise
@@ -157,6 +160,6 @@ def _fields(wire: Wire) -> dict[str, Any]:
 
 async def _stop(client: AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(client.stop(), _STOP_S)
+        await within(_STOP_S, client.stop())
     except (TimeoutError, KafkaError) as exc:
         log.warning("producer_stop_unclean", error=type(exc).__name__)

@@ -8,6 +8,7 @@ import asyncpg
 
 from posta.errors import Unavailable
 from posta.settings import DatabaseSettings
+from posta.tasks import within
 
 DEPENDENCY = "postgres"
 """The name of the engine's gate for the database."""
@@ -69,7 +70,7 @@ class Database:
         if pool is None:
             return
         try:
-            await asyncio.wait_for(pool.close(), 2)
+            await within(2, pool.close())
         except TimeoutError:
             pool.terminate()
 
