@@ -1,9 +1,14 @@
-"""API keys: random 32-byte secrets of which only the SHA-256 is kept (high entropy needs no slow hash)."""
+"""API keys: random 32-byte secrets of which only the SHA-256 is kept (high entropy needs no slow hash).
+
+A pattern is a text that must be equal, or one that ends in ``*`` and must be equal up to there.
+"""
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from posta.errors import ConfigurationError
 
@@ -17,6 +22,18 @@ class Principal:
 
     name: str
     scopes: frozenset[str]
+    sources: tuple[str, ...] = ()
+    """Patterns of the sources it may speak for; empty: any."""
+    destinations: tuple[str, ...] = ()
+    """Patterns of the destinations it may reach; empty: any."""
+
+    def may_speak_for(self, source: str) -> bool:
+        """Whether events of ``source`` may come from it."""
+        return matches(self.sources, source)
+
+    def may_reach(self, destination: str) -> bool:
+        """Whether its events may go to ``destination``."""
+        return matches(self.destinations, destination)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +42,15 @@ class ApiKey:
 
     principal: Principal
     sha256: bytes
+    expires_at: float | None = None
+    """Seconds since the epoch from when on it is not accepted; None: never."""
+
+
+class Keys(Protocol):
+    """What knows whose a key is."""
+
+    def authenticate(self, key: str) -> Principal | None:
+        """Whose key this is, or None."""
 
 
 def new_key() -> str:
@@ -32,9 +58,32 @@ def new_key() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
+def digest_of(key: str) -> bytes:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def matches(patterns: tuple[str, ...], text: str) -> bool:
+    """Whether ``text`` fits one of ``patterns``, or there are none."""
+    return not patterns or any(
+        text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern for pattern in patterns
+    )
+
+
+def find_key(keys: Iterable[ApiKey], key: str, *, now: float) -> Principal | None:
+    """Whose key this is at ``now``, in time that does not depend on how much of it is right."""
+    digest = digest_of(key)
+    found = None
+    for known in keys:
+        is_valid = known.expires_at is None or now < known.expires_at
+        if hmac.compare_digest(known.sha256, digest) and is_valid:
+            found = known.principal
+    return found
+
+
 def describe_key(key: str, *, name: str, scopes: frozenset[str]) -> str:
     """The key as ``POSTA_API_KEYS`` lists it: ``name:scope+scope:sha256``."""
-    return f"{name}:{'+'.join(sorted(scopes))}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return f"{name}:{'+'.join(sorted(scopes))}:{digest_of(key).hex()}"
 
 
 class ApiKeys:
@@ -67,9 +116,4 @@ class ApiKeys:
 
     def authenticate(self, key: str) -> Principal | None:
         """Whose key this is, in time that does not depend on how much of it is right."""
-        digest = hashlib.sha256(key.encode()).digest()
-        found = None
-        for known in self._keys:
-            if hmac.compare_digest(known.sha256, digest):
-                found = known.principal
-        return found
+        return find_key(self._keys, key, now=0.0)  # these never expire

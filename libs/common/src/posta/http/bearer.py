@@ -2,12 +2,20 @@
 
 from fastapi import Request
 
-from posta.auth import ApiKeys, Principal
+from posta.auth import Keys, Principal
 from posta.http.problem import Problem
 
 
-def authorize(request: Request, keys: ApiKeys, *, scope: str) -> Principal:
+def authorize(request: Request, keys: Keys, *, scope: str) -> Principal:
     """Who makes the request. Raises ``Problem`` 401 for no or a wrong key, 403 without ``scope``."""
+    principal = keys.authenticate(bearer_key(request))
+    if principal is None:
+        raise unknown_key()
+    return permitted(principal, scope=scope)
+
+
+def bearer_key(request: Request) -> str:
+    """The key that the request brings. Raises ``Problem`` 401 when it brings none."""
     method, _, key = request.headers.get("authorization", "").partition(" ")
     if method.lower() != "bearer" or not key:
         raise Problem(
@@ -16,14 +24,21 @@ def authorize(request: Request, keys: ApiKeys, *, scope: str) -> Principal:
             "Send it as 'Authorization: Bearer posta_…'.",
             headers={"www-authenticate": "Bearer"},
         )
-    principal = keys.authenticate(key.strip())
-    if principal is None:
-        raise Problem(
-            401,
-            "The API key is not known",
-            "Check the key, or ask an operator for a new one.",
-            headers={"www-authenticate": 'Bearer error="invalid_token"'},
-        )
+    return key.strip()
+
+
+def unknown_key() -> Problem:
+    """The answer to a key that nobody has."""
+    return Problem(
+        401,
+        "The API key is not known",
+        "Check the key, or ask an operator for a new one.",
+        headers={"www-authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+def permitted(principal: Principal, *, scope: str) -> Principal:
+    """``principal`` itself. Raises ``Problem`` 403 when it has not the ``scope``."""
     if scope not in principal.scopes:
         raise Problem(
             403,

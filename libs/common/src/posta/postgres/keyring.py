@@ -1,0 +1,165 @@
+"""The keys a service accepts, held in memory: those of ``POSTA_API_KEYS`` and those in PostgreSQL.
+
+A request is never made to wait for the database, and while it is away the keys last read go on being
+accepted: they are kept in a file too, so that a restart meanwhile locks nobody out. The price is that
+a revocation takes effect within ``refresh_s``, or when the database is back.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key
+from posta.errors import Unavailable
+from posta.tasks import end, within
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+REFRESH_S = 10.0
+_ASK_AGAIN_S = 1.0
+"""The shortest time between two looks for keys that are not known."""
+_ASK_WAIT_S = 1.0
+
+
+class KeySource(Protocol):
+    """Where keys are read from; ``posta.postgres.api_keys.KeyTable`` or a fake in tests."""
+
+    async def usable(self) -> tuple[ApiKey, ...]:
+        """The keys that are accepted now. Raises ``Unavailable``."""
+
+    async def note_used(self, digests: set[bytes]) -> None:
+        """Note that these were used. Raises ``Unavailable``."""
+
+
+class KeyRing:
+    """All keys of one process."""
+
+    def __init__(
+        self,
+        configured: ApiKeys,
+        source: KeySource | None,
+        *,
+        file: Path | None = None,
+        refresh_s: float = REFRESH_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._configured = configured
+        self._source = source
+        self._file = file
+        self._refresh_s = refresh_s
+        self._clock = clock
+        self._stored: tuple[ApiKey, ...] = _remembered(file)
+        self._used: set[bytes] = set()
+        self._asked_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._was_away = False
+
+    def authenticate(self, key: str) -> Principal | None:
+        """Whose key this is, as far as is known now."""
+        if (found := self._configured.authenticate(key)) is not None:
+            return found
+        found = find_key(self._stored, key, now=self._clock())
+        if found is not None:
+            self._used.add(digest_of(key))
+        return found
+
+    async def identify(self, key: str) -> Principal | None:
+        """Whose key this is; one that is not known is looked for, so that a fresh one works at once."""
+        found = self.authenticate(key)
+        if found is None and self._source is not None and self._clock() - self._asked_at >= _ASK_AGAIN_S:
+            try:
+                await within(_ASK_WAIT_S, self.refresh())
+            except TimeoutError:
+                return None
+            found = self.authenticate(key)
+        return found
+
+    async def refresh(self) -> None:
+        """Read the keys again; while the database is away those last read stay."""
+        if self._source is None:
+            return
+        async with self._reading:
+            self._asked_at = self._clock()
+            try:
+                found = await self._source.usable()
+                used, self._used = self._used, set()
+                await self._source.note_used(used)
+            except Unavailable as exc:
+                if not self._was_away:
+                    log.warning("api_keys_not_refreshed", reason=str(exc), known=len(self._stored))
+                self._was_away = True
+                return
+            self._was_away = False
+            if found != self._stored:
+                self._stored = found
+                self._remember()
+
+    @asynccontextmanager
+    async def kept_current(self) -> AsyncIterator[None]:
+        """Read the keys now and then while the block runs."""
+        task = asyncio.create_task(self._keep_current(), name="api keys")
+        try:
+            yield
+        finally:
+            await end(task)
+
+    async def _keep_current(self) -> None:
+        while True:
+            await self.refresh()
+            await asyncio.sleep(self._refresh_s)
+
+    def _remember(self) -> None:
+        if self._file is None:
+            return
+        text = json.dumps([_dump(key) for key in self._stored])
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            beside = self._file.with_suffix(".new")
+            beside.write_text(text, encoding="utf-8")
+            beside.chmod(0o600)
+            os.replace(beside, self._file)  # noqa: PTH105 - the atomic one, named as such
+        except OSError as exc:
+            # Only a restart during an outage of the database would miss it.
+            log.warning("api_keys_not_remembered", reason=exc.strerror)
+
+
+def _remembered(file: Path | None) -> tuple[ApiKey, ...]:
+    if file is None:
+        return ()
+    try:
+        return tuple(_load(entry) for entry in json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        log.warning("api_keys_not_remembered", reason=type(exc).__name__)
+        return ()
+
+
+def _dump(key: ApiKey) -> dict[str, Any]:
+    who = key.principal
+    return {
+        "name": who.name,
+        "sha256": key.sha256.hex(),
+        "scopes": sorted(who.scopes),
+        "sources": list(who.sources),
+        "destinations": list(who.destinations),
+        "expires_at": key.expires_at,
+    }
+
+
+def _load(entry: dict[str, Any]) -> ApiKey:
+    return ApiKey(
+        principal=Principal(
+            name=entry["name"],
+            scopes=frozenset(entry["scopes"]),
+            sources=tuple(entry["sources"]),
+            destinations=tuple(entry["destinations"]),
+        ),
+        sha256=bytes.fromhex(entry["sha256"]),
+        expires_at=entry["expires_at"],
+    )
