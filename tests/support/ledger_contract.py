@@ -1,6 +1,6 @@
 """What every delivery ledger must do: one suite for the fake and for PostgreSQL."""
 
-from notifier.ledger import Begun, Delivery
+from notifier.ledger.ledger import Begun, Delivery
 
 
 def delivery(event_id="e", **fields):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from support.ledger_contract import LedgerContract, delivery
 
-from notifier.ledger import Begun, PostgresLedger
+from notifier.ledger.ledger import Begun, PostgresLedger
 from posta.errors import Unavailable
 from posta.postgres.migrations import migrate
 from posta.postgres.pool import Database

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.buckets import BLOCK_MOST_S, PROBE_WAIT_S, Buckets, Target, Told, read_told
-from notifier.verdict import Closed
+from notifier.discord.verdict import Closed
+from notifier.limits.buckets import BLOCK_MOST_S, PROBE_WAIT_S, Buckets, Target, Told, read_told
 
 HOOK = Target("POST webhook", "a")
 OTHER = Target("POST webhook", "b")

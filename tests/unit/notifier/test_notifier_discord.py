@@ -4,8 +4,8 @@ import json
 import httpx
 import pytest
 
-from notifier.discord import Discord
-from notifier.endpoint import webhook_post
+from notifier.discord.discord import Discord
+from notifier.discord.endpoint import webhook_post
 from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
 from posta.errors import NotNow, Transient
 

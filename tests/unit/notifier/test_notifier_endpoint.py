@@ -1,7 +1,7 @@
 import pytest
 from support.deliveries import discord_reply
 
-from notifier.endpoint import original_message, webhook_post
+from notifier.discord.endpoint import original_message, webhook_post
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import pytest
 from pydantic import SecretStr
 from support.deliveries import delivery_message, discord_reply, email_reply, published
 
-from notifier.discord import Discord
-from notifier.edits import Edits
+from notifier.discord.discord import Discord
+from notifier.discord.edits import Edits
+from notifier.discord.posts import Posts
 from notifier.fakes import MemoryLedger
 from notifier.handler import Deliveries
-from notifier.mails import Mails
-from notifier.once import Once
-from notifier.posts import Posts
+from notifier.ledger.once import Once
+from notifier.mail.mails import Mails
 from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
 from posta import topics
 from posta.domain.retry import ErrorClass

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.deliveries import email_reply
 
-from notifier.mail import compose, references, reply_id, reply_subject
+from notifier.mail.letter import compose, references, reply_id, reply_subject
 from notifier.refusals import TargetGone
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

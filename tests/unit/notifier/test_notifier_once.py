@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from notifier.fakes import MemoryLedger
-from notifier.ledger import Delivery
-from notifier.once import Once, Outcome
+from notifier.ledger.ledger import Delivery
+from notifier.ledger.once import Once, Outcome
 from notifier.refusals import OutcomeUnknown
 from posta.errors import NotNow, Permanent, Transient, Unavailable
 

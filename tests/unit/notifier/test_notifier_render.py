@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.deliveries import published
 
-from notifier.render import AMBER, BLUE, GREEN, GREY, RED, colour, embed, humanised, webhook_body
+from notifier.rendering.embed import AMBER, BLUE, GREEN, GREY, RED, colour, embed, humanised, webhook_body
 from posta_sandbox.discord.limits import message_problems
 
 JSON = st.recursive(

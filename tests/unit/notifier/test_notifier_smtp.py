@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from support.deliveries import email_reply
 
-from notifier.mail import compose
+from notifier.mail.letter import compose
+from notifier.mail.smtp import NOT_LET_IN_RETRY_S, Smtp
 from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
 from notifier.settings import MailSettings
-from notifier.smtp import NOT_LET_IN_RETRY_S, Smtp
 from posta.errors import Transient
 
 FINE = {

@@ -1,6 +1,6 @@
 import pytest
 
-from notifier.smtp_verdict import AddressGone, AgainLater, MailRefused, NotLetIn, judge_reply
+from notifier.mail.smtp_verdict import AddressGone, AgainLater, MailRefused, NotLetIn, judge_reply
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.clip import CONTENT_LIMIT, clip, clip_content
-from notifier.neutral import disarmed, one_line, readable
+from notifier.rendering.clip import CONTENT_LIMIT, clip, clip_content
+from notifier.rendering.neutral import disarmed, one_line, readable
 
 
 @given(st.text(max_size=400), st.integers(0, 300))

@@ -1,6 +1,6 @@
 import pytest
 
-from notifier.verdict import (
+from notifier.discord.verdict import (
     CONTENT_REFUSED_CODES,
     MISCONFIGURED_RETRY_S,
     TARGET_GONE_CODES,

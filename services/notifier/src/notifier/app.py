@@ -10,16 +10,16 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from notifier.discord import Discord
-from notifier.edits import Edits
+from notifier.discord.discord import Discord
+from notifier.discord.edits import Edits
+from notifier.discord.posts import Posts
 from notifier.handler import Deliveries
-from notifier.ledger import PostgresLedger
-from notifier.mails import Mails
-from notifier.once import Once
+from notifier.ledger.ledger import PostgresLedger
+from notifier.ledger.once import Once
+from notifier.mail.mails import Mails
+from notifier.mail.smtp import Smtp
 from notifier.pace import RETRY_POLICY
-from notifier.posts import Posts
 from notifier.settings import DiscordSettings, Settings
-from notifier.smtp import Smtp
 from posta import topics
 from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME, load_destinations

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from notifier.ledger import Begun, Delivery
+from notifier.ledger.ledger import Begun, Delivery
 from posta.errors import Unavailable
 
 
@@ -16,7 +16,7 @@ class Row:
 
 
 class MemoryLedger:
-    """See ``notifier.ledger.Ledger``; while ``away`` is set every call raises ``Unavailable``."""
+    """See ``notifier.ledger.ledger.Ledger``; while ``away`` is set every call raises ``Unavailable``."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from notifier.apology import apology_for
-from notifier.edits import Edits
-from notifier.mails import Mails
+from notifier.discord.edits import Edits
+from notifier.discord.posts import Posts
+from notifier.mail.mails import Mails
 from notifier.pace import at_least, mail_retry_s, webhook_retry_s
-from notifier.posts import Posts
 from posta import topics
 from posta.domain.payloads import DiscordTarget, EmailTarget, EventPublished, ReplyReady
 from posta.engine.message import GivenUp, Message, Publish

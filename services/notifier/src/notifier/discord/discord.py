@@ -10,10 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 from opentelemetry.trace import Span, SpanKind
 
-from notifier.buckets import Buckets, read_told
-from notifier.endpoint import Endpoint
-from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
-from notifier.verdict import (
+from notifier.discord.endpoint import Endpoint
+from notifier.discord.verdict import (
     Answer,
     Blocked,
     Closed,
@@ -25,6 +23,8 @@ from notifier.verdict import (
     Verdict,
     judge,
 )
+from notifier.limits.buckets import Buckets, read_told
+from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
 from posta.errors import NotNow, Transient
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger

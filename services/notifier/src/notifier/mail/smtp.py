@@ -7,10 +7,10 @@ import time
 import aiosmtplib
 from opentelemetry.trace import SpanKind
 
-from notifier.mail import Letter
+from notifier.mail.letter import Letter
+from notifier.mail.smtp_verdict import AddressGone, AgainLater, MailRefused, NotLetIn, judge_reply
 from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
 from notifier.settings import MailSettings
-from notifier.smtp_verdict import AddressGone, AgainLater, MailRefused, NotLetIn, judge_reply
 from posta.errors import Failure, Transient
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger

@@ -2,11 +2,11 @@
 
 import hashlib
 
-from notifier.ledger import Delivery
-from notifier.mail import compose
-from notifier.once import Once
+from notifier.ledger.ledger import Delivery
+from notifier.ledger.once import Once
+from notifier.mail.letter import compose
+from notifier.mail.smtp import Smtp
 from notifier.refusals import ContentRefused
-from notifier.smtp import Smtp
 from posta.domain.envelope import Event
 from posta.domain.language import language_of
 from posta.domain.payloads import EmailTarget, ReplyReady

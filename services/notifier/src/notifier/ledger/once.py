@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
-from notifier.ledger import Begun, Delivery, Ledger
+from notifier.ledger.ledger import Begun, Delivery, Ledger
 from notifier.refusals import OutcomeUnknown
 from posta.errors import Failure
 from posta.telemetry import names

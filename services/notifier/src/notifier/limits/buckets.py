@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from notifier.verdict import Closed, seconds
+from notifier.discord.verdict import Closed, seconds
 
 BLOCK_FIRST_S = 60.0
 BLOCK_MOST_S = 3600.0

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from notifier.buckets import Target
+from notifier.limits.buckets import Target
 from posta.domain.payloads import DiscordTarget
 
 API_PATH = "/api/v10"

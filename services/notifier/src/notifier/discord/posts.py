@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from notifier.discord import Discord
-from notifier.endpoint import webhook_post
-from notifier.ledger import Delivery
-from notifier.once import Once
-from notifier.render import webhook_body
+from notifier.discord.discord import Discord
+from notifier.discord.endpoint import webhook_post
+from notifier.ledger.ledger import Delivery
+from notifier.ledger.once import Once
+from notifier.rendering.embed import webhook_body
 from posta.domain.envelope import Event
 from posta.domain.payloads import EventPublished
 from posta.errors import Permanent

@@ -16,8 +16,8 @@ from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from typing import Any
 
-from notifier.neutral import readable
 from notifier.refusals import TargetGone
+from notifier.rendering.neutral import readable
 from posta.domain.payloads import EmailTarget
 
 SUBJECT_LIMIT = 200

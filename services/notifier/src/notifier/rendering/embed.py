@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from notifier.clip import clip
-from notifier.neutral import disarmed, one_line
+from notifier.rendering.clip import clip
+from notifier.rendering.neutral import disarmed, one_line
 from posta.domain.payloads import EventPublished
 
 TITLE_LIMIT = 256

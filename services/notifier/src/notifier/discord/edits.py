@@ -5,14 +5,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from notifier.age import made_at, token_ends_at
-from notifier.clip import clip_content
-from notifier.discord import Discord
-from notifier.endpoint import original_message
-from notifier.ledger import Delivery
-from notifier.neutral import readable
-from notifier.once import Once
+from notifier.discord.age import made_at, token_ends_at
+from notifier.discord.discord import Discord
+from notifier.discord.endpoint import original_message
+from notifier.ledger.ledger import Delivery
+from notifier.ledger.once import Once
 from notifier.refusals import ContentRefused
+from notifier.rendering.clip import clip_content
+from notifier.rendering.neutral import readable
 from posta.domain.envelope import Event
 from posta.domain.language import language_of
 from posta.domain.payloads import DiscordTarget, ReplyReady
