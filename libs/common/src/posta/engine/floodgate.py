@@ -21,7 +21,10 @@ _ADVICE = "mend what makes records fail; a canary resumes intake, or an operator
 
 
 class Floodgate:
-    """The breaker of one engine; ``clock`` is monotonic, so that no set clock shortens a cool-down."""
+    """The breaker of one engine.
+
+    ``clock`` is monotonic (``time.monotonic`` by default), so that no set clock shortens a cool-down.
+    """
 
     def __init__(
         self,
@@ -29,13 +32,14 @@ class Floodgate:
         dispatcher: Dispatcher,
         *,
         group: str,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.breaker = FloodBreaker(policy or NEVER)
         self.is_on = policy is not None
         self._dispatcher = dispatcher
         self._group = group
-        self._clock = clock
+        # Looked up now and not at import, so that a simulation's time is this one's too.
+        self._clock = clock or time.monotonic
         self._canary: Work | None = None
         self._timer: asyncio.TimerHandle | None = None
         names.INTAKE_PAUSED.labels(group, HOLD).set(0)
