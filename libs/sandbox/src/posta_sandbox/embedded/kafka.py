@@ -53,19 +53,25 @@ class EmbeddedKafka(EmbeddedServer):
         # The last attempt is plain, in case it is the archive that is damaged.
         self._flags = await self._java_flags(jars.folder) if attempt < ATTEMPTS else ()
         port = self.ports.choose("kafka", self._asked_port)
-        controller_port = self.ports.choose("kafka-controller")
         self.bootstrap_servers = f"{LOOPBACK}:{port}"
-        properties = server_properties(port=port, controller_port=controller_port)
-        (self.home / CONFIG).write_text(properties, encoding="utf-8")
+        (self.home / CONFIG).write_text(self._properties(port), encoding="utf-8")
         (self.home / LOGGING_CONFIG).write_text(LOGGING, encoding="utf-8")
         if not (self.home / DATA / "meta.properties").exists():
             await self._format()
+
+    def _properties(self, port: int) -> str:
+        """The node's configuration: a cluster of one."""
+        return server_properties(port=port, controllers={1: self.ports.choose("kafka-controller")})
+
+    def _cluster_id(self) -> str:
+        """The id that the data folder is given when it is made."""
+        return cluster_id()
 
     async def _java_flags(self, cache: Path) -> Flags:
         return await archive_flags(cache, self._class_path, _record)
 
     async def _format(self) -> None:
-        arguments = ("format", "-t", cluster_id(), "-c", CONFIG, "--ignore-formatted")
+        arguments = ("format", "-t", self._cluster_id(), "-c", CONFIG, "--ignore-formatted")
         child = Child(self._run("kafka.tools.StorageTool", *arguments))
         child.start()
         try:

@@ -1,7 +1,8 @@
-"""PURE apart from the cluster's random id: the files one small Kafka node is configured by."""
+"""PURE apart from the cluster's random id: the files a small Kafka node is configured by."""
 
 import base64
 import secrets
+from collections.abc import Mapping
 
 from posta_sandbox.embedded.ports import LOOPBACK
 
@@ -31,13 +32,21 @@ def cluster_id() -> str:
             return text
 
 
-def server_properties(*, port: int, controller_port: int) -> str:
-    """Return `server.properties` of a node that is broker and controller, on loopback only."""
+def server_properties(*, port: int, controllers: Mapping[int, int], node_id: int = 1) -> str:
+    """Return `server.properties` of a node that is broker and controller, on loopback only.
+
+    `controllers` maps every node of the cluster to its controller port. With three nodes or more
+    each partition is kept three times and a write with `acks=all` needs two of them, as in production.
+    """
+    copies = min(3, len(controllers))
+    in_sync = max(1, copies - 1)
     settings = {
         "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "node.id": node_id,
+        "controller.quorum.voters": ",".join(
+            f"{node}@{LOOPBACK}:{at}" for node, at in sorted(controllers.items())
+        ),
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controllers[node_id]}",
         "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
@@ -46,14 +55,16 @@ def server_properties(*, port: int, controller_port: int) -> str:
         # Topics are declared in posta.topics and applied by a command, never by accident.
         "auto.create.topics.enable": "false",
         "num.partitions": 4,
-        # One node: everything internal is kept once, in few partitions.
-        "offsets.topic.replication.factor": 1,
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
+        # Everything internal is kept in few partitions.
+        "offsets.topic.replication.factor": copies,
         "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
         "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 4,
         # Members join at once, and tests may use short sessions.
         "group.initial.rebalance.delay.ms": 0,
