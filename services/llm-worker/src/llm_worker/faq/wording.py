@@ -1,0 +1,49 @@
+"""Reduces a question to the words that say what is asked.
+
+Removed: quoted lines of mails, greetings, closings with the signature after them, case, accents and
+punctuation. Two questions that differ only in these are the same question.
+"""
+
+import re
+import unicodedata
+
+_WORD = re.compile(r"[a-z0-9]+")
+_LONGEST_SIGNATURE = 6
+"""Lines after a closing that still count as its signature."""
+_GREETING = re.compile(
+    r"^\W*(?:(?:hola|hello|hi|hey|buenas|buenos dias|buenas tardes|buenas noches|good morning|good afternoon"
+    r"|good evening|dear|estimad[oa]s?|muy buenas|que tal|greetings|saludos)\b"
+    r"(?:[ ]+(?:a todos|todos|all|team|equipo|there|everyone|sir or madam|senores|amigos|tienda|shop))?"
+    r"[\s,.!:;)-]*)+"
+)
+_CLOSING = re.compile(
+    r"^\W*(?:un saludo|saludos|muchas gracias|mil gracias|gracias|atentamente|cordialmente|un abrazo"
+    r"|best regards|kind regards|warm regards|regards|best wishes|best|many thanks|thank you|thanks|cheers"
+    r"|sincerely|yours)"
+    r"(?:\W+\w+){0,5}\W*$"
+)
+_QUOTED = re.compile(r"^\s*>")
+_SIGNATURE_MARK = re.compile(r"^--\s*$")
+_SENT_FROM = re.compile(r"^(?:sent from my|enviado desde mi)\b.*")
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of ``text`` in order: lower case, without accents, greeting and signature."""
+    lines = _without_signature([line for line in folded(text).splitlines() if not _QUOTED.match(line)])
+    return tuple(_WORD.findall(_GREETING.sub("", " ".join(lines).strip())))
+
+
+def folded(text: str) -> str:
+    """``text`` in lower case and without accents, so that ``Envío`` and ``envio`` are one word."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def _without_signature(lines: list[str]) -> list[str]:
+    for number, line in enumerate(lines):
+        rest = [later for later in lines[number + 1 :] if later.strip()]
+        is_mark = _SIGNATURE_MARK.match(line) or _SENT_FROM.match(line)
+        is_closing = number > 0 and _CLOSING.match(line) and len(rest) <= _LONGEST_SIGNATURE
+        if is_mark or is_closing:
+            return lines[:number]
+    return lines
