@@ -11,8 +11,8 @@ _WORD = re.compile(r"[a-z0-9]+")
 _LONGEST_SIGNATURE = 6
 """Lines after a closing that still count as its signature."""
 _GREETING = re.compile(
-    r"^\W*(?:(?:hola|hello|hi|hey|muy buenas|buenos dias|buenas tardes|buenas noches|buenas|good morning|good afternoon"
-    r"|good evening|dear|estimad[oa]s?|que tal|greetings|saludos)\b"
+    r"^\W*(?:(?:hola|hello|hi|hey|muy buenas|buenos dias|buenas tardes|buenas noches|buenas|good morning"
+    r"|good afternoon|good evening|dear|estimad[oa]s?|que tal|greetings|saludos)\b"
     r"(?:[ ]+(?:a todos|todos|all|team|equipo|there|everyone|sir or madam|senores|amigos|tienda|shop))?"
     r"[\s,.!:;)-]*)+"
 )
