@@ -12,17 +12,23 @@ from support.fake_publisher import FakePublisher
 
 from ingress.acceptor import Acceptor
 from ingress.app import build_app
-from ingress.commands.rules import load_commands
 from ingress.drain import Drainer
-from ingress.events_route import Events
-from ingress.interactions.route import Interactions
+from ingress.events.route import Events, events_router
+from ingress.interactions.route import Interactions, interactions_router
+from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.signature import parse_public_keys
+from ingress.limits.admission import Admission
+from ingress.limits.governor import Governor
+from ingress.limits.queue_age import QueueAge
+from ingress.limits.quotas import LimitPolicy
+from ingress.limits.stats_route import governor_router
 from ingress.spool import Spool
 from ingress.spool_file import Entry, SpoolPolicy
 from ingress.switch import Switch, Way
 from posta.auth import ApiKeys, describe_key, new_key
 from posta.destinations import load_destinations
 from posta.domain.envelope import Wire
+from posta.domain.interaction_state import Note
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "deploy" / "config"
@@ -41,10 +47,20 @@ def policy(folder: Path, *, max_events: int = 1000, max_bytes: int = 1_000_000) 
     return SpoolPolicy(path=folder / "s" / "spool.sqlite3", max_events=max_events, max_bytes=max_bytes)
 
 
+class Notes:
+    """What was noted of interactions."""
+
+    def __init__(self) -> None:
+        self.taken: list[Note] = []
+
+    def note(self, note: Note) -> None:
+        self.taken.append(note)
+
+
 class Rig:
     """All of ingress but Kafka and the socket."""
 
-    def __init__(self, spool: Spool, publisher: FakePublisher) -> None:
+    def __init__(self, spool: Spool, publisher: FakePublisher, *, limits: LimitPolicy | None = None) -> None:
         self.spool = spool
         self.publisher = publisher
         self.switch = Switch()
@@ -53,15 +69,32 @@ class Rig:
         self.acceptor = Acceptor(publisher, spool, self.switch, publish_budget_s=0.2, spool_budget_s=1.0)
         self.api_key = new_key()
         self.useless_key = new_key()
+        self.admin_key = new_key()
         keys = ",".join(
             [
                 describe_key(self.api_key, name="backup", scopes=frozenset({"events:publish"})),
                 describe_key(self.useless_key, name="reader", scopes=frozenset({"dlq:read"})),
+                describe_key(self.admin_key, name="admin", scopes=frozenset({"governor:read"})),
             ]
+        )
+        self.rules = LiveRules(CONFIG)
+        self.notes = Notes()
+        self.governor = Governor(None)
+        self.queue_age = QueueAge(None, lambda: self.queue_age_s)
+        self.queue_age_s = 0.0
+        self.hours = self.rules.hours
+        self.admission = Admission(
+            self.governor,
+            limits=limits,
+            hours=lambda: self.hours,
+            queue_age=self.queue_age,
+            max_queue_age_s=300,
         )
         interactions = Interactions(
             self.acceptor,
-            load_commands(CONFIG / "commands.yaml"),
+            lambda: self.rules.rulebook,
+            self.admission,
+            self.notes,
             keys=parse_public_keys(self.caller.public_key),
             max_body_bytes=MAX_BODY,
         )
@@ -73,7 +106,14 @@ class Rig:
             clock=lambda: NOW,
         )
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(build_app(self.drainer, interactions, events)),
+            transport=httpx.ASGITransport(
+                build_app(
+                    self.drainer,
+                    interactions_router(interactions),
+                    governor_router(self.admission, ApiKeys.parse(keys)),
+                    events_router(events),
+                )
+            ),
             base_url="http://ingress",
         )
 

@@ -6,16 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI
-from nacl.signing import VerifyKey
+from fastapi import APIRouter, FastAPI
 
 from ingress.acceptor import Acceptor
-from ingress.commands.rules import FILE_NAME as COMMANDS_FILE
-from ingress.commands.rules import Commands, load_commands
 from ingress.drain import Drainer
-from ingress.events_route import Events, events_router
-from ingress.interactions.route import Interactions, interactions_router
-from ingress.interactions.signature import parse_public_keys
+from ingress.events.side import EventRules, events_side
+from ingress.interactions.rulebook import LiveRules
+from ingress.interactions.side import interactions_side
 from ingress.settings import Settings
 from ingress.spool import Spool
 from ingress.spool_file import SpoolPolicy
@@ -27,6 +24,7 @@ from posta.http.app import create_app
 from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
+from posta.postgres.pool import Database
 from posta.tasks import end
 from posta.telemetry import names
 from posta.version import service_version
@@ -36,18 +34,16 @@ from posta.version import service_version
 class _Rules:
     """Everything that may be wrong in the configuration, read before anything is opened."""
 
-    commands: Commands
+    interactions: LiveRules
     destinations: Destinations
     api_keys: ApiKeys
-    public_keys: tuple[VerifyKey, ...]
 
     @classmethod
     def read(cls, settings: Settings) -> "_Rules":
         return cls(
-            commands=load_commands(settings.config_dir / COMMANDS_FILE),
+            interactions=LiveRules(settings.config_dir),
             destinations=load_destinations(settings.config_dir / DESTINATIONS_FILE),
             api_keys=ApiKeys.parse(settings.api_keys.get_secret_value()),
-            public_keys=parse_public_keys(settings.discord.public_keys),
         )
 
 
@@ -61,6 +57,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         Spool(_spool_policy(settings)) as spool,
         Producer(settings.kafka, client_id="ingress") as producer,
+        _database(settings) as database,
     ):
         _show(spool)
         drainer = Drainer(producer, spool, switch)
@@ -71,29 +68,44 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             publish_budget_s=settings.ingress.publish_budget_s,
             spool_budget_s=settings.ingress.spool_budget_s,
         )
-        app = build_app(drainer, *_doors(acceptor, rules, settings.ingress.max_body_bytes))
-        async with _draining(drainer) as draining, serving(app, settings.http):
-            await _until(stop, draining)
+        async with (
+            interactions_side(
+                settings, rules.interactions, acceptor, database, spool_oldest_s=lambda: _oldest_s(spool)
+            ) as side,
+            events_side(_event_rules(settings, rules), acceptor, database) as events,
+        ):
+            app = build_app(drainer, *side.routers(rules.api_keys), *events)
+            async with _draining(drainer) as draining, serving(app, settings.http):
+                await _until(stop, draining)
 
 
-def _doors(acceptor: Acceptor, rules: _Rules, max_body_bytes: int) -> tuple[Interactions, Events]:
-    """The two ways in."""
-    interactions = Interactions(
-        acceptor, rules.commands, keys=rules.public_keys, max_body_bytes=max_body_bytes
+def _event_rules(settings: Settings, rules: _Rules) -> EventRules:
+    return EventRules(
+        api_keys=rules.api_keys,
+        destinations=rules.destinations,
+        max_body_bytes=settings.ingress.max_body_bytes,
+        keys_file=settings.keys_file,
     )
-    events = Events(acceptor, rules.api_keys, rules.destinations, max_body_bytes=max_body_bytes)
-    return interactions, events
 
 
-def build_app(drainer: Drainer, interactions: Interactions, events: Events) -> FastAPI:
+def build_app(drainer: Drainer, *routers: APIRouter) -> FastAPI:
     """The HTTP application of these parts."""
     health = Health()
     health.live("drainer", drainer.live_fault)
     health.ready("acceptance", drainer.ready_fault)
     app = create_app(title="Posta ingress", version=service_version(), health=health)
-    app.include_router(interactions_router(interactions))
-    app.include_router(events_router(events))
+    for router in routers:
+        app.include_router(router)
     return app
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database, application="ingress")
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 def _spool_policy(settings: Settings) -> SpoolPolicy:
@@ -125,13 +137,15 @@ async def _until(stop: asyncio.Event, draining: "asyncio.Task[None]") -> None:
         stopping.cancel()
 
 
+def _oldest_s(spool: Spool) -> float:
+    """How long the oldest event has been in the spool."""
+    oldest_at = spool.contents.oldest_at
+    return 0.0 if oldest_at is None else max(0.0, time.time() - oldest_at)
+
+
 def _show(spool: Spool) -> None:
     """Let every scrape read the spool as it is then."""
-
-    def oldest_s() -> float:
-        oldest_at = spool.contents.oldest_at
-        return 0.0 if oldest_at is None else max(0.0, time.time() - oldest_at)
-
     names.SPOOL_DEPTH.set_function(lambda: spool.depth)
+    names.LEGACY_QUEUE.set_function(lambda: spool.depth)
     names.SPOOL_REFUSED.set_function(lambda: spool.contents.refused)
-    names.SPOOL_OLDEST.set_function(oldest_s)
+    names.SPOOL_OLDEST.set_function(lambda: _oldest_s(spool))

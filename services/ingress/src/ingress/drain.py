@@ -9,6 +9,7 @@ from ingress.spool import Spool
 from ingress.spool_file import Spooled
 from ingress.switch import Switch, Way
 from posta.errors import Failure, Permanent, Transient
+from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -68,6 +69,7 @@ class Drainer:
 
     async def _back_off(self, failure: Failure) -> None:
         self._met = False
+        names.LEGACY_RETRIES.inc()
         self._switch.to_spool()
         if self._wait_s == _FIRST_WAIT_S:
             log.warning("spool_not_drained", waiting=self._spool.depth, reason=str(failure))

@@ -36,7 +36,7 @@ class Person(BaseModel):
 
 
 class DiscordInteraction(Payload):
-    """A slash command, acknowledged to Discord with a deferred response (type 5)."""
+    """A question asked by a command, button, menu or form, and deferred at Discord (type 5 or 6)."""
 
     TYPE: ClassVar[str] = "posta.discord.interaction.v1"
     interaction_id: str
@@ -48,7 +48,7 @@ class DiscordInteraction(Payload):
     kind: int
     """Discord's interaction type: 2 command, 3 component, 5 modal."""
     command: str
-    """Name of the command in ``commands.yaml``."""
+    """Its name in ``commands.yaml``: of the command with its sub-command, the component or the form."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the person filled in, by the option's name."""
     text: str
@@ -63,6 +63,8 @@ class DiscordInteraction(Payload):
     """The person's language, as Discord names it."""
     ephemeral: bool = False
     """Only the person who asked sees the answer."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """Discord's own ``data``, whole, so that what this version does not know is carried all the same."""
 
 
 class EmailReceived(Payload):

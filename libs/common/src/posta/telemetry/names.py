@@ -120,6 +120,49 @@ SPOOL_REFUSED = Gauge("posta_spool_refused_messages", "Events in the spool that 
 SPOOL_WRITE_SECONDS = Histogram("posta_spool_write_seconds", "Time until an event was on the spool's disk.")
 SPOOL_DAMAGED = Counter("posta_spool_damaged_total", "Damaged spool files set aside.")
 
+# --- ingress: events -----------------------------------------------------------------------------
+IDEMPOTENT_REQUESTS = Counter(
+    "posta_idempotent_requests_total",
+    "Requests with an Idempotency-Key: first, replayed, other_body, in_flight; and which store knew.",
+    ["outcome", "store"],
+)
+EVENTS_CANCELLED = Counter(
+    "posta_events_cancelled_total", "Requests to cancel an event, by how they ended.", ["outcome"]
+)
+EVENT_NOTES_DROPPED = Counter(
+    "posta_event_notes_dropped_total", "Accepted events not noted for GET, while PostgreSQL was away."
+)
+RECEIVED_ALERTS = Counter(
+    "posta_receiver_requests_total",
+    "Requests to the receivers, by receiver and outcome.",
+    ["receiver", "outcome"],
+)
+PULLED = Counter("posta_pull_events_total", "What bots that poll did with events.", ["outcome"])
+SCHEDULED = Counter(
+    "posta_scheduled_events_total",
+    "Published events that waited or were withheld: waiting, cancelled.",
+    ["outcome"],
+)
+
+# --- ingress: limits and the life of interactions ------------------------------------------------
+INTERACTIONS = Counter(
+    "posta_ingress_interactions_total",
+    "Interactions by Discord's type and what they were answered with.",
+    ["type", "answer"],
+)
+GOVERNOR_ALONE = Gauge(
+    "posta_governor_memory_fallback",
+    "1 while limits are counted by this process alone, because PostgreSQL is away.",
+)
+QUEUE_AGE = Gauge("posta_ingress_queue_age_seconds", "How long questions wait before a worker takes them.")
+SUGGESTIONS_FAILED = Counter(
+    "posta_ingress_suggestions_failed_total", "Lists for autocomplete that a provider did not give."
+)
+RELOADS = Counter("posta_config_reloads_total", "Rules files read again on SIGHUP, by outcome.", ["outcome"])
+LIFECYCLE_DROPPED = Counter(
+    "posta_lifecycle_dropped_notes_total", "Notes on interactions that were not written in time."
+)
+
 # --- upstreams: the LLM, Discord, SMTP, IMAP -----------------------------------------------------
 UPSTREAM_REQUESTS = Counter(
     "posta_upstream_requests_total", "Calls to other systems.", ["upstream", "outcome"]
@@ -144,6 +187,18 @@ DISCORD_RATE_LIMITED = Counter(
     "429 answers of Discord, by scope: user, shared, global, or blocked without a time.",
     ["scope"],
 )
+DISCORD_HELD = Counter(
+    "posta_discord_calls_held_total",
+    "Calls not sent because they could not have got through: bucket, or refusals (their budget is spent).",
+    ["why"],
+)
+DISCORD_SLOTS = Gauge(
+    "posta_discord_slots", "This process's share of a global limit, in calls per second.", ["scope"]
+)
+DISCORD_REFUSALS = Gauge(
+    "posta_discord_refusals",
+    "Answers 401, 403 and 429 of the last ten minutes, of all processes; Discord bans at 10 000.",
+)
 MAIL_TAKEN = Counter(
     "posta_mail_taken_total", "Mails read from a mailbox, by what became of them.", ["outcome"]
 )
@@ -154,3 +209,13 @@ MAIL_LAST_POLL = Gauge("posta_mail_last_poll_timestamp_seconds", "When the mailb
 DLQ_OPEN = Gauge("posta_dlq_open_messages", "Dead letters waiting for a decision.", ["group"])
 DLQ_OLDEST = Gauge("posta_dlq_oldest_seconds", "Age of the oldest open dead letter.")
 DLQ_ACTIONS = Counter("posta_dlq_actions_total", "What admins did with dead letters.", ["action", "outcome"])
+
+# --- names of the earlier systems ----------------------------------------------------------------
+# What their users watch, with the same names; each service fills in what it knows.
+LEGACY_TOTAL = Counter("discord_interactions_total", "Discord interactions handled.")
+LEGACY_SUCCESS = Gauge("discord_interactions_success", "Of those, how many got what they wanted or a reason.")
+LEGACY_FAILED = Gauge("discord_interactions_failed", "Of those, how many were lost through us.")
+LEGACY_RESPONSE_MS = Gauge("discord_response_time_ms", "Mean time to answer, of the newest.")
+LEGACY_QUEUE = Gauge("discord_queue_size", "Events that wait in this service.")
+LEGACY_WORKERS = Gauge("discord_active_workers", "Requests being answered now.")
+LEGACY_RETRIES = Gauge("discord_retry_count", "Attempts that were repeated since the start.")

@@ -17,12 +17,15 @@ class Kind(IntEnum):
     MODAL = 5
 
 
+KINDS = frozenset(Kind)
+
+
 class Unreadable(ValueError):
     """The body is no JSON object; the message says what to do."""
 
 
-class UnknownKind(ValueError):
-    """The interaction's type is none that Posta knows."""
+class NoKind(ValueError):
+    """The interaction has no type, or one that is no number."""
 
 
 class Misshapen(ValueError):
@@ -57,21 +60,60 @@ class Member(_Part):
 
     user: User
     nick: Text | None = None
+    roles: tuple[str, ...] = ()
 
 
 class Option(_Part):
     """One thing filled in; a sub-command holds its own options."""
 
     name: Text
-    value: Text | int | float | bool | None = None
+    type: int = 0
+    value: Annotated[Any, BeforeValidator(_without_nul)] = None
+    """Of any JSON type, so that a new kind of option is carried."""
     options: tuple["Option", ...] = ()
+    focused: bool = False
+    """Whether the person is typing it now (autocomplete)."""
+
+
+class Field(_Part):
+    """A part of a form as it is sent: an input, or what holds one."""
+
+    custom_id: Text = ""
+    value: Annotated[Any, BeforeValidator(_without_nul)] = None
+    values: tuple[Text, ...] = ()
+    component: "Field | None" = None
+    components: tuple["Field", ...] = ()
+
+
+class Resolved(_Part):
+    """The people, channels, roles, messages and files that the options name, by id."""
+
+    users: dict[str, dict[str, Any]] = {}
+    members: dict[str, dict[str, Any]] = {}
+    roles: dict[str, dict[str, Any]] = {}
+    channels: dict[str, dict[str, Any]] = {}
+    messages: dict[str, dict[str, Any]] = {}
+    attachments: dict[str, dict[str, Any]] = {}
 
 
 class Data(_Part):
-    """Which command was used, with which options."""
+    """What was used, with what was filled in."""
 
     name: Text = ""
+    type: int = 1
     options: tuple[Option, ...] = ()
+    resolved: Resolved = Resolved()
+    target_id: str | None = None
+    custom_id: Text = ""
+    values: tuple[Text, ...] = ()
+    components: tuple[Field, ...] = ()
+
+
+class Pressed(_Part):
+    """The message whose button or menu was used."""
+
+    id: Snowflake
+    content: Text = ""
 
 
 class Interaction(_Part):
@@ -79,15 +121,19 @@ class Interaction(_Part):
 
     id: Snowflake
     application_id: Snowflake
-    type: Kind
+    type: int
     token: SecretStr
     data: Data = Data()
+    message: Pressed | None = None
+    """Of a component, or of a form that one opened."""
     member: Member | None = None
     user: User | None = None
     guild_id: Snowflake | None = None
     channel_id: Snowflake | None = None
     locale: Text | None = None
     guild_locale: Text | None = None
+    raw_data: dict[str, Any] = {}
+    """``data`` as it came, with what this version does not know."""
 
     @property
     def person(self) -> User | None:
@@ -107,16 +153,25 @@ class Interaction(_Part):
         return self.locale or self.guild_locale or "en-US"
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Every option filled in, by name; those of a sub-command too."""
-        found: dict[str, Any] = {}
-        waiting = list(self.data.options)
-        while waiting:
-            option = waiting.pop(0)
-            waiting.extend(option.options)
-            if option.value is not None:
-                found[option.name] = option.value
-        return found
+    def path(self) -> tuple[str, ...]:
+        """The sub-command's name behind its group's, if there is one."""
+        found = []
+        options = self.data.options
+        while len(options) == 1 and options[0].type in _SUBCOMMANDS:
+            found.append(options[0].name)
+            options = options[0].options
+        return tuple(found)
+
+    @property
+    def filled(self) -> tuple[Option, ...]:
+        """The options filled in, those of the sub-command if there is one."""
+        options = self.data.options
+        while len(options) == 1 and options[0].type in _SUBCOMMANDS:
+            options = options[0].options
+        return options
+
+
+_SUBCOMMANDS = (1, 2)
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -130,22 +185,22 @@ def parse_body(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def kind_of(body: dict[str, Any]) -> Kind:
+def kind_of(body: dict[str, Any]) -> int:
     """The interaction's type, read before anything else because a PING has little more than it.
 
-    Raises ``UnknownKind`` when it is missing, no integer, or new to Posta.
+    It may be none of ``Kind``. Raises ``NoKind`` when it is missing or no integer.
     """
     kind = body.get("type")
-    try:
-        return Kind(kind if type(kind) is int else 0)
-    except ValueError:
-        raise UnknownKind("The interaction's type is none of 1 to 5.") from None
+    if type(kind) is not int:
+        raise NoKind("The interaction's type is missing, or no integer.")
+    return kind
 
 
 def parse_interaction(body: dict[str, Any]) -> Interaction:
     """The interaction in ``body``. Raises ``Misshapen`` naming the first wrong field, never a value."""
+    raw = body.get("data")
     try:
-        return Interaction.model_validate(body)
+        return Interaction.model_validate({**body, "raw_data": raw if isinstance(raw, dict) else {}})
     except ValidationError as exc:
         error = exc.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in error["loc"])

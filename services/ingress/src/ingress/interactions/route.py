@@ -2,35 +2,41 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from nacl.signing import VerifyKey
 
 from ingress.acceptor import Acceptor
 from ingress.body import read_body
-from ingress.commands.rules import Commands
 from ingress.interactions import answers
 from ingress.interactions.answers import Notice, notice_body
-from ingress.interactions.decision import AnswerNow, KeepThenAnswer, decide
+from ingress.interactions.decision import AnswerNow, Decision, KeepThenAnswer, Rulebook, decide
 from ingress.interactions.interaction import (
+    Interaction,
     Kind,
     Misshapen,
-    UnknownKind,
+    NoKind,
     Unreadable,
     kind_of,
     parse_body,
     parse_interaction,
 )
-from ingress.interactions.signature import signature_fault
+from ingress.interactions.repeats import Repeats
+from ingress.interactions.signature import Fault, PublicKey, signer_of
+from ingress.interactions.tally import Tally
+from ingress.limits.admission import Admission
+from posta.domain.interaction_state import InteractionState, Note
 from posta.errors import Failure
 from posta.http.problem import Problem
+from posta.lifecycle import Notes
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
-from posta.topics import DISCORD_INTERACTIONS
+from posta.telemetry.tracing import current_trace_id
 
 log = get_logger(__name__)
 PATH = "/discord-interactions"
 _KIND = "interaction"
+_TYPES = {kind.value: kind.name.lower() for kind in Kind}
 Clock = Callable[[], float]
 
 
@@ -40,81 +46,146 @@ class Interactions:
     def __init__(
         self,
         acceptor: Acceptor,
-        commands: Commands,
+        rules: Callable[[], Rulebook],
+        admission: Admission,
+        notes: Notes,
         *,
-        keys: tuple[VerifyKey, ...],
+        keys: tuple[PublicKey, ...],
         max_body_bytes: int,
+        log_interactions: bool = False,
         clock: Clock = time.time,
     ) -> None:
         self._acceptor = acceptor
-        self._commands = commands
+        self._rules = rules
+        self._admission = admission
+        self._notes = notes
         self._keys = keys
         self._max_body_bytes = max_body_bytes
+        self._log_interactions = log_interactions
         self._clock = clock
+        self._repeats = Repeats()
+        self.tally = Tally()
 
     async def receive(self, request: Request) -> Response:
         """Answer one interaction. Raises ``Problem`` 400, 401 or 413 for what is none."""
         started = time.monotonic()
-        body = await self._signed_body(request)
-        answer = await self._answer(body)
-        names.ACK_SECONDS.observe(time.monotonic() - started)
+        raw, signer = await self._signed_body(request)
+        with self.tally.answering():
+            answer = await self._answer(raw, signer)
+        took_s = time.monotonic() - started
+        names.ACK_SECONDS.observe(took_s)
+        self.tally.answered(took_s)
         return Response(answer, media_type="application/json")
 
-    async def _signed_body(self, request: Request) -> bytes:
+    async def _signed_body(self, request: Request) -> tuple[bytes, PublicKey]:
         try:
             body = await read_body(request, max_bytes=self._max_body_bytes)
         except Problem as problem:
             _reject(f"status_{problem.status}")
             raise
-        fault = signature_fault(
+        signer = signer_of(
             self._keys,
             signature=request.headers.get("x-signature-ed25519"),
             timestamp=request.headers.get("x-signature-timestamp"),
             body=body,
             now=self._clock(),
         )
-        if fault is not None:
-            _reject(fault.value)
-            # One answer for every fault: whoever forges learns nothing from it.
-            raise Problem(401, "The request signature is not valid", "Only Discord can call this address.")
-        return body
+        if isinstance(signer, Fault):
+            raise _forged(signer)
+        return body, signer
 
-    async def _answer(self, raw: bytes) -> bytes:
+    async def _answer(self, raw: bytes, signer: PublicKey) -> bytes:
         try:
             body = parse_body(raw)
             kind = kind_of(body)
-            if kind is Kind.PING:
+            _check_application(body, signer)
+            if kind == Kind.PING:
+                _count(kind, "pong")
                 return answers.PONG
-            decision = decide(parse_interaction(body), self._commands)
+            interaction = parse_interaction(body)
         except Unreadable as exc:
             _reject("not_json")
             raise Problem(400, "The interaction cannot be read", str(exc)) from None
-        except UnknownKind as exc:
-            _reject("unknown_type")
-            raise Problem(400, "The interaction's type is unknown", str(exc)) from None
+        except NoKind as exc:
+            _reject("no_type")
+            raise Problem(400, "The interaction has no type", str(exc)) from None
         except Misshapen as exc:
             _reject("misshapen")
             raise Problem(400, "The interaction lacks what is needed", str(exc)) from None
-        if isinstance(decision, AnswerNow):
-            if decision.reason:
-                _reject(decision.reason)
-            return decision.body
-        return await self._keep(decision)
+        return await self._decided(interaction)
 
-    async def _keep(self, decision: KeepThenAnswer) -> bytes:
-        event = decision.event
+    async def _decided(self, interaction: Interaction) -> bytes:
+        decision = decide(interaction, self._rules())
+        if isinstance(decision, AnswerNow):
+            self._say(interaction, decision, decision.reason or "now")
+            return decision.body
+        return await self._repeats.once(interaction.id, lambda: self._take(interaction, decision))
+
+    async def _take(self, interaction: Interaction, message: KeepThenAnswer) -> tuple[bytes, bool]:
+        """The answer to ``message``, and whether a repetition gets it, too, or tries anew."""
+        refusal = await self._admission.refusal(message, locale=interaction.language_tag)
+        if refusal is not None:
+            self._say(interaction, message, refusal.notice.value)
+            return refusal.body, True
         try:
-            await self._acceptor.accept(_KIND, DISCORD_INTERACTIONS, event)
+            await self._acceptor.accept(_KIND, message.topic, message.event)
         except Failure as exc:
             # An answer the person can read, instead of "the application did not respond".
-            _reject("busy")
-            log.error("interaction_not_accepted", event_id=event.id, reason=str(exc))
-            return notice_body(Notice.BUSY, locale=event.data.locale)
-        return decision.body
+            self._say(interaction, message, Notice.BUSY.value)
+            log.error("interaction_not_accepted", event_id=message.event.id, reason=str(exc))
+            return notice_body(Notice.BUSY, locale=interaction.language_tag), False
+        self._notes.note(_pending(interaction, message, now=self._clock()))
+        self._say(interaction, message, "kept")
+        return message.body, True
+
+    def _say(self, interaction: Interaction, decision: Decision, outcome: str) -> None:
+        """Count how it ended, and log it if that is wanted: never what was said."""
+        if outcome not in ("now", "kept"):
+            _reject(outcome)
+        self.tally.ended(outcome)
+        _count(interaction.type, outcome)
+        if self._log_interactions:
+            log.info(
+                "interaction",
+                interaction_id=interaction.id,
+                type=_TYPES.get(interaction.type, "other"),
+                name=decision.name if isinstance(decision, KeepThenAnswer) else interaction.data.name,
+                answer=outcome,
+            )
+
+
+def _pending(interaction: Interaction, message: KeepThenAnswer, *, now: float) -> Note:
+    return Note(
+        id=interaction.id,
+        state=InteractionState.PENDING,
+        at=now,
+        accepted_at=now,
+        trace_id=current_trace_id(),
+        application_id=interaction.application_id,
+        kind=interaction.type,
+        command=message.name,
+        guild_id=interaction.guild_id,
+    )
+
+
+def _check_application(body: dict[str, Any], signer: PublicKey) -> None:
+    """A key speaks for its own application only."""
+    if signer.application_id is not None and body.get("application_id") != signer.application_id:
+        raise _forged(Fault.APPLICATION)
+
+
+def _forged(fault: Fault) -> Problem:
+    """One answer for every fault: whoever forges learns nothing from it."""
+    _reject(fault.value)
+    return Problem(401, "The request signature is not valid", "Only Discord can call this address.")
 
 
 def _reject(reason: str) -> None:
     names.INGRESS_REJECTED.labels(_KIND, reason).inc()
+
+
+def _count(kind: int, answer: str) -> None:
+    names.INTERACTIONS.labels(_TYPES.get(kind, "other"), answer).inc()
 
 
 def interactions_router(interactions: Interactions) -> APIRouter:

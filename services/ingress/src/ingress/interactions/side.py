@@ -1,0 +1,137 @@
+"""Everything of ingress that has to do with interactions, opened together."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from ingress.acceptor import Acceptor
+from ingress.interactions.inquiry_route import inquiry_router
+from ingress.interactions.route import Interactions, interactions_router
+from ingress.interactions.rulebook import LiveRules
+from ingress.interactions.signature import parse_public_keys
+from ingress.limits.admission import Admission
+from ingress.limits.governor import Governor
+from ingress.limits.postgres import PostgresWindows
+from ingress.limits.queue_age import QueueAge
+from ingress.limits.stats_route import governor_router
+from ingress.settings import Settings
+from posta.auth import Keys
+from posta.errors import ConfigurationError, Unavailable
+from posta.postgres.interactions import InteractionLog
+from posta.postgres.pool import Database
+from posta.tasks import end
+from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+_CLEAN_EVERY_S = 600.0
+_DAY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionsSide:
+    """The parts that requests meet."""
+
+    interactions: Interactions
+    admission: Admission
+    log: InteractionLog
+
+    def routers(self, keys: Keys) -> tuple[APIRouter, ...]:
+        """Its routes; those for operators take ``keys``."""
+        return (
+            interactions_router(self.interactions),
+            inquiry_router(self.log, keys),
+            governor_router(self.admission, keys),
+        )
+
+
+@asynccontextmanager
+async def interactions_side(
+    settings: Settings,
+    rules: LiveRules,
+    acceptor: Acceptor,
+    database: Database,
+    *,
+    spool_oldest_s: Callable[[], float],
+) -> AsyncIterator[InteractionsSide]:
+    """Open it all, and keep it up to date while the block runs."""
+    interaction_log = InteractionLog(database)
+    windows = PostgresWindows(database)
+    governor = Governor(windows if settings.governor.enabled else None)
+    wants_age = settings.governor.max_queue_age_s > 0
+    age = QueueAge(interaction_log.queue_age_s if wants_age else None, spool_oldest_s)
+    admission = Admission(
+        governor,
+        limits=settings.governor.limits,
+        hours=lambda: rules.hours,
+        queue_age=age,
+        max_queue_age_s=settings.governor.max_queue_age_s,
+    )
+    interactions = Interactions(
+        acceptor,
+        lambda: rules.rulebook,
+        admission,
+        interaction_log,
+        keys=parse_public_keys(settings.discord.public_keys),
+        max_body_bytes=settings.ingress.max_body_bytes,
+        log_interactions=settings.ingress.log_interactions,
+    )
+    kept_s = settings.ingress.interactions_kept_days * _DAY_S
+    try:
+        async with (
+            interaction_log.recording(),
+            age.watching(),
+            rules.suggesters.refreshing(),
+            _cleaning(interaction_log, windows, kept_s),
+            reloading(rules.reload),
+        ):
+            yield InteractionsSide(interactions=interactions, admission=admission, log=interaction_log)
+    finally:
+        await governor.close()
+
+
+@asynccontextmanager
+async def reloading(reload: Callable[[], None]) -> AsyncIterator[None]:
+    """Read the rules again at each SIGHUP; a file that is wrong is logged and changes nothing."""
+
+    def on_hangup() -> None:
+        try:
+            reload()
+        except ConfigurationError as exc:
+            names.RELOADS.labels("refused").inc()
+            log.error("rules_not_reloaded", reason=str(exc))
+        else:
+            names.RELOADS.labels("ok").inc()
+            log.info("rules_reloaded")
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+@asynccontextmanager
+async def _cleaning(
+    interactions: InteractionLog, windows: PostgresWindows, kept_s: float
+) -> AsyncIterator[None]:
+    task = asyncio.create_task(_clean(interactions, windows, kept_s), name="cleaning interactions")
+    try:
+        yield
+    finally:
+        await end(task)
+
+
+async def _clean(interactions: InteractionLog, windows: PostgresWindows, kept_s: float) -> None:
+    while True:
+        await asyncio.sleep(_CLEAN_EVERY_S)
+        try:
+            await interactions.clean(older_than_s=kept_s)
+            await windows.clean()
+        except Unavailable as exc:
+            log.warning("interactions_not_cleaned", error=str(exc))

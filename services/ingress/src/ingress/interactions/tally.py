@@ -1,0 +1,43 @@
+"""Counts interactions by the names that operators of the earlier systems watch."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ingress.interactions.answers import Notice
+from posta.telemetry import names
+
+_FAILURES = frozenset({Notice.BUSY.value, Notice.OVERLOADED.value})
+"""What was lost to the person through us; a limit or a wrong command is an answer."""
+_AVERAGED = 1000
+_AVERAGED_S = 300.0
+
+
+class Tally:
+    """What has happened since the start, and what goes on now."""
+
+    def __init__(self) -> None:
+        self._times: deque[tuple[float, float]] = deque(maxlen=_AVERAGED)
+        names.LEGACY_RESPONSE_MS.set_function(self.mean_ms)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Count one interaction as being answered."""
+        with names.LEGACY_WORKERS.track_inprogress():
+            yield
+
+    def ended(self, outcome: str) -> None:
+        """Count an interaction by how it ended."""
+        names.LEGACY_TOTAL.inc()
+        (names.LEGACY_FAILED if outcome in _FAILURES else names.LEGACY_SUCCESS).inc()
+
+    def answered(self, took_s: float) -> None:
+        """Take the time of one answer into the average."""
+        self._times.append((time.monotonic(), took_s))
+
+    def mean_ms(self) -> float:
+        """The mean time to answer of the newest 1 000 within five minutes, in milliseconds."""
+        since = time.monotonic() - _AVERAGED_S
+        recent = [took_s for at, took_s in self._times if at >= since]
+        return 1000 * sum(recent) / len(recent) if recent else 0.0
