@@ -32,9 +32,7 @@ class CommitWatch:
             commits = await self._world.committed()
         except Transient:
             return  # the broker is away, which is some tests' very point
-        for entry in self.reader.read():
-            if entry.did in {Did.ENDED, Did.FAILED}:
-                self._settled[entry.partition].add(entry.offset)
+        self.take_in()
         self.looks += 1
         for partition, offset in commits.items():
             before = self._seen[partition]
@@ -44,6 +42,12 @@ class CommitWatch:
             if undone:
                 self.faults.append(f"partition {partition}: {offset} was committed before {undone} was done")
             self._seen[partition] = max(before, offset)
+
+    def take_in(self) -> None:
+        """Read what the ledger has grown by."""
+        for entry in self.reader.read():
+            if entry.did in {Did.ENDED, Did.FAILED}:
+                self._settled[entry.partition].add(entry.offset)
 
     async def watch(self) -> None:
         """Look once a second, for ever."""
@@ -63,4 +67,3 @@ async def watching(world: World, reader: Reader) -> AsyncIterator[CommitWatch]:
             task.result()
     finally:
         await end(task)
-    await watch.look()

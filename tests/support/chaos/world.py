@@ -12,7 +12,7 @@ from support.engine_rig import GROUP, RESULTS, SOURCE, event
 
 from posta.domain.envelope import decode, encode
 from posta.kafka.offsets import committed
-from posta.kafka.producer import Producer
+from posta.kafka.producer import Producer, PublishFailed
 from posta.kafka.topics import apply
 from posta.settings import KafkaSettings
 
@@ -39,6 +39,23 @@ class World:
                 await self.producer.publish(SOURCE.name, wires, timeout_s=60)
             sent = due
             await asyncio.sleep(_BATCH_S if per_s else 0)
+
+    async def feed_stubbornly(self, first: int, count: int, *, per_s: float) -> None:
+        """The same one batch after the other, each until Kafka confirms it: brokers may go and come back.
+
+        What was written although its confirmation was lost is written twice, as two records.
+        """
+        began = time.monotonic()
+        for sent in range(0, count, 20):
+            await asyncio.sleep(max(0.0, sent / per_s - (time.monotonic() - began)))
+            numbers = range(first + sent, first + min(count, sent + 20))
+            wires = [encode(event(number, key=self.key_of(number))) for number in numbers]
+            while True:
+                try:
+                    await self.producer.publish(SOURCE.name, wires, timeout_s=5)
+                    break
+                except PublishFailed:
+                    await asyncio.sleep(0.5)
 
     def key_of(self, number: int) -> str:
         """Each key in turn."""

@@ -1,4 +1,4 @@
-"""Apache Kafka as a cluster of three KRaft nodes, each a process that a test may kill, freeze and start again."""
+"""Apache Kafka as a cluster of three nodes, each a process that a test may kill, freeze and start again."""
 
 import asyncio
 from collections.abc import Mapping
