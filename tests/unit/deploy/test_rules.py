@@ -6,6 +6,8 @@ import pytest
 
 from ingress.commands.rules import FILE_NAME as COMMANDS
 from ingress.commands.rules import load_commands
+from ingress.limits.hours import FILE_NAME as HOURS
+from ingress.limits.hours import load_hours
 from llm_worker.rules import PATH as ANSWERS
 from llm_worker.rules import load_rules
 from posta.destinations import FILE_NAME as DESTINATIONS
@@ -15,6 +17,7 @@ CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 
 LOADERS = {
     COMMANDS: lambda: load_commands(CONFIG / COMMANDS),
+    HOURS: lambda: load_hours(CONFIG / HOURS),
     DESTINATIONS: lambda: load_destinations(CONFIG / DESTINATIONS),
     ANSWERS.as_posix(): lambda: load_rules(CONFIG),
 }

@@ -281,7 +281,7 @@ async def test_a_schema_error_is_422_with_the_path_of_the_field(rig, body, heade
         (b"{", "application/json", 400),
         (b"", "application/json", 400),
         (b"type=x", "application/x-www-form-urlencoded", 415),
-        (b"[]", "application/cloudevents-batch+json", 415),
+        (b"[]", "application/cloudevents-batch+json", 422),
         (b"x" * (MAX_BODY + 1), "application/json", 413),
     ],
 )

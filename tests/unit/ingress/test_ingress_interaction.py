@@ -9,11 +9,11 @@ from support.discord_caller import ask
 from support.ingress_rig import CONFIG, FIXTURES
 
 from ingress.commands.rules import load_commands
-from ingress.interactions.decision import AnswerNow, KeepThenAnswer, decide
+from ingress.interactions.decision import AnswerNow, KeepThenAnswer, Rulebook, decide
 from ingress.interactions.interaction import (
     Kind,
     Misshapen,
-    UnknownKind,
+    NoKind,
     Unreadable,
     kind_of,
     parse_body,
@@ -21,7 +21,7 @@ from ingress.interactions.interaction import (
 )
 from posta.domain.envelope import decode, encode
 
-COMMANDS = load_commands(CONFIG / "commands.yaml")
+RULES = Rulebook(commands=load_commands(CONFIG / "commands.yaml"), default_destination="ops")
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -36,8 +36,8 @@ def whole_way(raw):
     try:
         body = parse_body(raw)
         kind_of(body)
-        decision = decide(parse_interaction(body), COMMANDS)
-    except (Unreadable, UnknownKind, Misshapen):
+        decision = decide(parse_interaction(body), RULES)
+    except (Unreadable, NoKind, Misshapen):
         return None
     if isinstance(decision, KeepThenAnswer):
         wire = encode(decision.event)
@@ -81,10 +81,17 @@ def test_what_is_no_json_object_is_unreadable(raw):
         parse_body(raw)
 
 
-@pytest.mark.parametrize("kind", [0, 6, -1, 1.0, True, "1", None, [], 2**70])
-def test_an_unknown_type_is_named_as_such(kind):
-    with pytest.raises(UnknownKind):
+@pytest.mark.parametrize("kind", [1.0, True, "1", None, []])
+def test_a_type_that_is_no_number_is_named_as_such(kind):
+    with pytest.raises(NoKind):
         kind_of({"type": kind})
+
+
+@pytest.mark.parametrize("kind", [0, 6, -1, 99])
+def test_a_type_that_is_new_is_answered_politely(kind):
+    decision = decide(parse_interaction(ask(type=kind)), RULES)
+    assert isinstance(decision, AnswerNow)
+    assert decision.reason == "unknown_type"
 
 
 def test_a_fault_names_the_field_and_not_its_value():
@@ -94,7 +101,7 @@ def test_a_fault_names_the_field_and_not_its_value():
 
 
 def test_nul_characters_are_dropped_because_postgresql_cannot_store_them():
-    decision = decide(parse_interaction(ask("why\x00 so?")), COMMANDS)
+    decision = decide(parse_interaction(ask("why\x00 so?")), RULES)
     assert isinstance(decision, KeepThenAnswer)
     assert decision.event.data.text == "why so?"
     assert "\x00" not in decision.event.data.options["question"]
@@ -110,10 +117,11 @@ def recorded():
 @pytest.mark.parametrize(("name", "body"), recorded())
 def test_every_recorded_request_is_understood(name, body):
     kind = kind_of(body)
-    decision = decide(parse_interaction(body), COMMANDS)
-    if body.get("data", {}).get("name") == "ask" and kind is Kind.COMMAND:
+    decision = decide(parse_interaction(body), RULES)
+    if body.get("data", {}).get("name") == "ask" and kind == Kind.COMMAND:
         assert isinstance(decision, KeepThenAnswer)
         assert decision.event.data.text == body["data"]["options"][0]["value"]
         assert decision.event.data.person.name == "Alex"
+        assert decision.event.data.data == body["data"]
     else:
         assert isinstance(decision, AnswerNow)

@@ -3,7 +3,7 @@
 import pytest
 from nacl.signing import SigningKey
 
-from ingress.interactions.signature import Fault, parse_public_keys, signature_fault
+from ingress.interactions.signature import Fault, PublicKey, parse_public_keys, signer_of
 
 NOW = 1_800_000_000.0
 TIMESTAMP = "1800000000"
@@ -11,6 +11,11 @@ BODY = b'{"type":1}'
 KEY = SigningKey(b"\x01" * 32)
 OTHER = SigningKey(b"\x02" * 32)
 PUBLIC = parse_public_keys(KEY.verify_key.encode().hex())
+
+
+def signature_fault(keys, **request):
+    found = signer_of(keys, **request)
+    return None if isinstance(found, PublicKey) else found
 
 
 def signed(key=KEY, timestamp=TIMESTAMP, body=BODY):
@@ -72,9 +77,18 @@ def test_any_of_several_keys_is_enough():
     assert signature_fault(keys, signature=GOOD, timestamp=TIMESTAMP, body=BODY, now=NOW) is None
 
 
+def test_a_key_of_one_application_says_whose_it_is():
+    hexes = [key.verify_key.encode().hex() for key in (OTHER, KEY)]
+    keys = parse_public_keys(f"111111:{hexes[0]},222222:{hexes[1]}")
+    signer = signer_of(keys, signature=GOOD, timestamp=TIMESTAMP, body=BODY, now=NOW)
+    assert isinstance(signer, PublicKey)
+    assert signer.application_id == "222222"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("app:" + "ab" * 32, "entry 1 begins with no application id"),
         ("", "at least one"),
         (" , ,", "at least one"),
         ("abcd", "entry 1 is not"),

@@ -1,0 +1,253 @@
+"""What publishers see of `/v1/events`: once for one key, batches, what became of it, and cancelling."""
+
+import asyncio
+import json
+
+import pytest
+from support.ingress_rig import NOW
+
+from ingress.events.idempotency import Idempotency
+from ingress.events.idempotency_store import MemoryStore
+from ingress.spool_file import SpoolFull
+from posta.auth import ApiKey, ApiKeys, Principal, digest_of, new_key
+from posta.domain.envelope import decode
+from posta.errors import Unavailable
+from posta.postgres.keyring import KeyRing
+from posta.postgres.published_events import Noted
+
+EVENT = {"type": "backup.done", "data": {"gb": 3}}
+CLOUD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+
+
+def problem(response, status):
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.json()
+
+
+async def keyed(rig, body, key="k1"):
+    return await rig.publish(body, **{"idempotency-key": key})
+
+
+# --- Idempotency-Key -----------------------------------------------------------------------------
+
+
+async def test_the_same_key_and_body_get_the_first_answer_and_publish_nothing(rig):
+    first, second = await keyed(rig, EVENT), await keyed(rig, EVENT)
+    assert (second.status_code, second.content) == (202, first.content)
+    assert "idempotent-replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    assert len(rig.publisher.written) == 1
+
+
+async def test_the_same_key_with_another_body_is_422(rig):
+    await keyed(rig, EVENT)
+    assert "another request" in problem(await keyed(rig, EVENT | {"type": "other"}), 422)["title"]
+    assert len(rig.publisher.written) == 1
+
+
+async def test_a_second_request_while_the_first_is_in_flight_is_409(rig):
+    rig.publisher.delay_s = 0.1
+    first = asyncio.ensure_future(keyed(rig, EVENT))
+    while not rig.publisher.attempts:
+        await asyncio.sleep(0)
+    second = await keyed(rig, EVENT)
+    problem(second, 409)
+    assert second.headers["retry-after"] == "1"
+    assert (await first).status_code == 202
+    assert (await keyed(rig, EVENT)).headers["idempotent-replayed"] == "true"
+
+
+async def test_a_request_that_failed_may_be_made_again_with_its_key(rig, monkeypatch):
+    async def full(*_args, **_kwargs):
+        raise SpoolFull("full")
+
+    rig.publisher.away = True
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.spool, "put", full)
+        problem(await keyed(rig, EVENT), 503)
+    assert (await keyed(rig, EVENT)).status_code == 202
+
+
+async def test_without_the_database_the_answer_says_that_it_is_best_effort(rig):
+    class Away(MemoryStore):
+        async def begin(self, request):
+            raise Unavailable("postgres", "the test said so")
+
+    rig.events_of(idempotency=Idempotency(Away(), MemoryStore()))
+    first, second = await keyed(rig, EVENT), await keyed(rig, EVENT)
+    assert first.headers["posta-idempotency"] == "best-effort"
+    assert second.headers["idempotent-replayed"] == "true"
+    assert len(rig.publisher.written) == 1
+
+
+async def test_a_key_is_forgotten_after_a_day_and_taken_over_from_a_holder_that_fell_silent():
+    now = 0.0
+    store = MemoryStore(clock=lambda: now)
+    idempotency = Idempotency(store, MemoryStore())
+    request = make_request()
+    assert not isinstance(await idempotency.begin(request), type(None))
+    now = 29.9
+    assert (await idempotency.begin(make_request())).value == "in flight"
+    now = 30.0
+    held = await idempotency.begin(make_request())
+    assert held.is_best_effort is False
+    now = 30 + 24 * 3600
+    assert hasattr(await idempotency.begin(make_request(body=b"other")), "answered")
+
+
+def make_request(body=b"{}"):
+    from ingress.events.idempotency import request_of  # noqa: PLC0415 - beside its only use
+
+    return request_of(publisher="p", key="k", media_type="m", attributes="", body=body)
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+async def batch(rig, *events, **headers):
+    return await rig.http.post(
+        "/v1/events",
+        content=json.dumps(events),
+        headers={
+            "authorization": f"Bearer {rig.api_key}",
+            "content-type": "application/cloudevents-batch+json",
+            **headers,
+        },
+    )
+
+
+async def test_a_batch_is_accepted_in_its_order_with_an_id_each(rig):
+    response = await batch(rig, CLOUD, CLOUD | {"id": "2"}, CLOUD | {"id": "3"})
+    assert response.status_code == 202
+    ids = [event["id"] for event in response.json()["events"]]
+    assert ids == rig.publisher.ids
+    assert len(set(ids)) == 3
+
+
+async def test_a_batch_with_one_wrong_event_publishes_none(rig):
+    body = problem(await batch(rig, CLOUD, CLOUD | {"destination": "nope"}), 422)
+    assert body["errors"][0]["path"] == "1/destination"
+    assert rig.publisher.attempts == 0
+
+
+async def test_a_batch_with_a_key_is_answered_once(rig):
+    first = await batch(rig, CLOUD, CLOUD, **{"idempotency-key": "b"})
+    second = await batch(rig, CLOUD, CLOUD, **{"idempotency-key": "b"})
+    assert first.content == second.content
+    assert len(set(rig.publisher.ids)) == 2
+
+
+# --- what the record carries ---------------------------------------------------------------------
+
+
+async def test_the_record_carries_times_priority_and_keys(rig):
+    await rig.publish(
+        EVENT
+        | {
+            "deliver_at": "2026-01-02T04:00:00Z",
+            "expires_at": "2026-01-02T05:00:00Z",
+            "priority": "low",
+            "dedupe_key": "d",
+            "thread_key": "t",
+        }  # fmt: skip
+    )
+    ((_, wire),) = rig.publisher.written
+    event = decode(key=wire.key, value=wire.value, headers=wire.headers)
+    assert event.data.deliver_at.isoformat() == "2026-01-02T04:00:00+00:00"
+    assert event.expires_at.isoformat() == "2026-01-02T05:00:00+00:00"
+    assert (event.data.priority, event.data.dedupe_key, event.data.thread_key) == ("low", "d", "t")
+
+
+async def test_a_time_that_is_over_is_422(rig):
+    body = problem(await rig.publish(EVENT | {"expires_at": "2026-01-02T03:00:00Z"}), 422)
+    assert body["errors"][0]["path"] == "expires_at"
+
+
+# --- what became of it ---------------------------------------------------------------------------
+
+
+async def ask(rig, event_id, method="GET", key=None):
+    headers = {"authorization": f"Bearer {key or rig.api_key}"}
+    return await rig.http.request(method, f"/v1/events/{event_id}", headers=headers)
+
+
+async def test_its_publisher_can_follow_an_event_from_the_first_moment(rig):
+    event_id = (await rig.publish(EVENT)).json()["id"]
+    shown = (await ask(rig, event_id)).json()
+    assert (shown["id"], shown["status"], shown["publisher"]) == (event_id, "ACCEPTED", "backup")
+    rig.published.rows[event_id].deliveries.append("sent")
+    assert (await ask(rig, event_id)).json()["status"] == "SENT"
+
+
+async def test_an_event_is_cancelled_before_it_is_sent_and_stays_so(rig):
+    later = EVENT | {"deliver_at": "2026-01-02T04:00:00Z"}
+    event_id = (await rig.publish(later)).json()["id"]
+    assert (await ask(rig, event_id)).json()["status"] == "SCHEDULED"
+    for _ in range(2):
+        gone = await ask(rig, event_id, "DELETE")
+        assert (gone.status_code, gone.json()["status"], gone.json()["cancelled_by"]) == (
+            200,
+            "CANCELLED",
+            "backup",
+        )
+    ((_, wire),) = rig.publisher.written
+    event = decode(key=wire.key, value=wire.value, headers=wire.headers)
+    assert await rig.published.claim(event) is False
+
+
+async def test_it_is_too_late_to_cancel_what_is_being_sent(rig):
+    event_id = (await rig.publish(EVENT)).json()["id"]
+    await rig.journal.flush()
+    rig.published.rows[event_id].is_claimed = True
+    assert problem(await ask(rig, event_id, "DELETE"), 409)["event_status"] == "SENDING"
+
+
+async def test_another_publishers_event_looks_like_none(rig):
+    await rig.published.note([Noted(event_id="event:x", publisher="other", client_type="t", destination="ops",
+                                    accepted_at=NOW)])  # fmt: skip
+    for event_id in ("event:x", "event:nothing"):
+        problem(await ask(rig, event_id), 404)
+        problem(await ask(rig, event_id, "DELETE"), 404)
+
+
+async def test_a_key_without_the_scope_sees_nothing(rig):
+    problem(await ask(rig, "event:x", key=rig.useless_key), 403)
+    problem(await ask(rig, "event:x", key="posta_wrong"), 401)
+
+
+async def test_without_the_database_events_are_accepted_and_their_fate_is_503(rig):
+    rig.published.away = True
+    accepted = await rig.publish(EVENT)
+    assert accepted.status_code == 202
+    problem(await ask(rig, accepted.json()["id"]), 503)
+    problem(await ask(rig, accepted.json()["id"], "DELETE"), 503)
+    rig.published.away = False
+    assert (await ask(rig, accepted.json()["id"])).json()["status"] == "ACCEPTED"
+
+
+# --- what a key may ------------------------------------------------------------------------------
+
+
+async def test_a_key_from_the_database_is_held_to_its_sources_and_destinations(rig):
+    key = new_key()
+    who = Principal(
+        name="db", scopes=frozenset({"events:publish"}), sources=("/db/*",), destinations=("ops",)
+    )
+
+    class Table:
+        async def usable(self):
+            return (ApiKey(principal=who, sha256=digest_of(key)),)
+
+        async def note_used(self, digests):
+            pass
+
+    rig.events_of(keys=KeyRing(ApiKeys.parse(""), Table()))
+    rig.api_key = key
+    assert (await rig.publish(EVENT | {"source": "/db/1"})).status_code == 202
+    assert "/db/*" in problem(await rig.publish(EVENT | {"source": "/web"}), 403)["detail"]
+
+
+@pytest.mark.parametrize("deliver_at", ["2026-03-01T00:00:00Z", "tomorrow"])
+async def test_a_time_too_far_ahead_or_none_at_all_is_422(rig, deliver_at):
+    problem(await rig.publish(EVENT | {"deliver_at": deliver_at}), 422)
