@@ -13,7 +13,12 @@ from support.fake_publisher import FakePublisher
 from ingress.acceptor import Acceptor
 from ingress.app import build_app
 from ingress.drain import Drainer
-from ingress.events.route import Events, events_router
+from ingress.events.fakes import MemoryPublishedEvents
+from ingress.events.idempotency import Idempotency
+from ingress.events.idempotency_store import MemoryStore
+from ingress.events.journal import Journal
+from ingress.events.outcomes import Outcomes
+from ingress.events.side import EventRules, event_routers
 from ingress.interactions.route import Interactions, interactions_router
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.signature import parse_public_keys
@@ -29,6 +34,7 @@ from posta.auth import ApiKeys, describe_key, new_key
 from posta.destinations import load_destinations
 from posta.domain.envelope import Wire
 from posta.domain.interaction_state import Note
+from posta.postgres.keyring import KeyRing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "deploy" / "config"
@@ -98,20 +104,39 @@ class Rig:
             keys=parse_public_keys(self.caller.public_key),
             max_body_bytes=MAX_BODY,
         )
-        events = Events(
+        self.published = MemoryPublishedEvents()
+        self.journal = Journal(self.published)
+        self.answers = MemoryStore()
+        keyring = KeyRing(ApiKeys.parse(keys), None)
+        self.keyring = keyring
+        self.keys = ApiKeys.parse(keys)
+        self.interactions = interactions
+        self.events_of()
+
+    def events_of(self, *, idempotency: Idempotency | None = None, keys: KeyRing | None = None) -> None:
+        """Make the HTTP client anew, with these parts of the events' side."""
+        keyring = keys or self.keyring
+        events = event_routers(
+            EventRules(
+                api_keys=self.keys,
+                destinations=load_destinations(CONFIG / "destinations.yaml"),
+                max_body_bytes=MAX_BODY,
+                keys_file=None,
+            ),
             self.acceptor,
-            ApiKeys.parse(keys),
-            load_destinations(CONFIG / "destinations.yaml"),
-            max_body_bytes=MAX_BODY,
+            keys=keyring,
+            journal=self.journal,
+            idempotency=idempotency or Idempotency(self.answers, MemoryStore()),
+            outcomes=Outcomes(self.published, keyring, self.journal, clock=lambda: NOW),
             clock=lambda: NOW,
         )
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(
                 build_app(
                     self.drainer,
-                    interactions_router(interactions),
-                    governor_router(self.admission, ApiKeys.parse(keys)),
-                    events_router(events),
+                    interactions_router(self.interactions),
+                    governor_router(self.admission, self.keys),
+                    *events,
                 )
             ),
             base_url="http://ingress",

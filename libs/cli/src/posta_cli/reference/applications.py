@@ -43,7 +43,9 @@ def ingress() -> FastAPI:
     interactions = part("ingress", "interactions_route").Interactions(
         absent, absent, keys=(), max_body_bytes=_MOST_BYTES
     )
-    events = part("ingress", "events_route").Events(absent, _keys(), absent, max_body_bytes=_MOST_BYTES)
+    events = part("ingress", "events.side").event_routers(
+        absent, absent, keys=absent, journal=absent, idempotency=absent, outcomes=absent
+    )
     app: FastAPI = part("ingress", "app").build_app(absent, interactions, events)
     return app
 

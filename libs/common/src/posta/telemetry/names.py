@@ -187,6 +187,9 @@ DISCORD_RATE_LIMITED = Counter(
     "429 answers of Discord, by scope: user, shared, global, or blocked without a time.",
     ["scope"],
 )
+TEMPLATE_FAILURES = Counter(
+    "posta_template_failures_total", "Events shown plainly because their template failed.", ["template"]
+)
 DISCORD_HELD = Counter(
     "posta_discord_calls_held_total",
     "Calls not sent because they could not have got through: bucket, or refusals (their budget is spent).",
@@ -204,6 +207,42 @@ MAIL_TAKEN = Counter(
 )
 MAIL_PENDING = Gauge("posta_mail_pending_messages", "Mails taken whose events Kafka has not confirmed.")
 MAIL_LAST_POLL = Gauge("posta_mail_last_poll_timestamp_seconds", "When the mailbox was last polled well.")
+
+# --- llm-worker: allowance, circuit, waiting -----------------------------------------------------
+LLM_FIRST_TOKEN_SECONDS = Histogram(
+    "posta_llm_first_token_seconds",
+    "Time from a call's start to the first piece of its answer.",
+    buckets=_LLM_BUCKETS,
+)
+LLM_ODDITIES = Counter(
+    "posta_llm_oddities_total",
+    "Answers that were used although something about them was odd: wrong_model, wrong_usage.",
+    ["model", "kind"],
+)
+LLM_USED = Gauge(
+    "posta_llm_allowance_used",
+    "What counts in each window of a model's allowance, for the whole group, as last seen.",
+    ["model", "window"],
+)
+LLM_LIMIT = Gauge(
+    "posta_llm_allowance_limit",
+    "The limit in force for each window of a model's allowance, as configured or as the provider told.",
+    ["model", "window"],
+)
+LLM_CIRCUIT = Gauge("posta_llm_circuit_state", "0 closed, 1 half-open, 2 open.", ["model"])
+LLM_NO_ROOM = Counter(
+    "posta_llm_no_room_total",
+    "Questions that had to wait for room, by model and why: a window, told, circuit, concurrency, others.",
+    ["model", "why"],
+)
+LLM_FALLBACKS = Counter(
+    "posta_llm_fallbacks_total", "Questions asked elsewhere, by the model that failed and its class.", ["model", "kind"]
+)
+LLM_HEDGES = Counter(
+    "posta_llm_hedges_total", "Second calls made because the first was slow, by which answered.", ["won"]
+)
+LLM_SHORTENED = Counter("posta_llm_prompts_shortened_total", "Prompts cut because they were too long.", ["model"])
+LLM_WAITING = Gauge("posta_llm_waiting_questions", "Questions of this process that wait for room.")
 
 # --- dlq-admin -----------------------------------------------------------------------------------
 DLQ_OPEN = Gauge("posta_dlq_open_messages", "Dead letters waiting for a decision.", ["group"])

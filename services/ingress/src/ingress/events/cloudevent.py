@@ -1,10 +1,13 @@
-"""What a script published, in any of three forms: CloudEvents structured, binary, or plain JSON.
+"""What a script published, in any of four forms: CloudEvents structured, binary or batch, or plain JSON.
 
-CloudEvents 1.0, HTTP protocol binding: §3.2 structured content mode, §3.1 binary content mode.
+CloudEvents 1.0, HTTP protocol binding: §3.1 binary, §3.2 structured, §3.3 batched content mode. An
+attribute's name may have no underscore there (§3.1): ``deliver_at`` is ``deliverat``, and so on;
+``expires_at`` is the extension ``expirytime``.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
@@ -12,8 +15,12 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import ValidationError, from_json
 
+from posta.domain.payloads import Priority
+
 _STRUCTURED = "application/cloudevents+json"
 _BATCH = "application/cloudevents-batch+json"
+BATCH_MOST = 100
+"""Events in one batch."""
 _BINARY_MARKS = ("ce-specversion", "ce-type", "ce-id", "ce-source")
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -70,10 +77,27 @@ class Published(BaseModel):
     """When it happened, RFC 3339."""
     id: Attribute | None = None
     """The publisher's own id; the same source and id are the same event."""
+    deliver_at: Time | None = None
+    """Not to be delivered before, RFC 3339; at most 30 days ahead."""
+    expires_at: Time | None = None
+    """Not to be delivered after, RFC 3339."""
+    priority: Priority = "normal"
+    dedupe_key: Name | None = None
+    """A repetition within a window is counted on the message that is there, not shown as one more."""
+    thread_key: Name | None = None
+    """A later event with the same key edits the message of the earlier one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What one request published."""
+
+    events: tuple[Published, ...]
+    is_batch: bool = False
 
 
 class _CloudEvent(Published):
-    """A CloudEvent; extension attributes other than ``destination`` are ignored."""
+    """A CloudEvent; extension attributes that are not ours are ignored."""
 
     model_config = ConfigDict(extra="ignore")
     specversion: Literal["1.0"]
@@ -83,26 +107,57 @@ class _CloudEvent(Published):
     """Binary data cannot be shown at any destination."""
 
 
-def parse_event(headers: Mapping[str, str], body: bytes) -> Published:
-    """The event in a request with these (lower-case) headers.
+_EXTENSIONS = {
+    "deliverat": "deliver_at",
+    "expirytime": "expires_at",
+    "dedupekey": "dedupe_key",
+    "threadkey": "thread_key",
+}
+
+
+def parse_events(headers: Mapping[str, str], body: bytes) -> Submission:
+    """The events in a request with these (lower-case) headers.
 
     Raises ``WrongMediaType``, ``NotJson`` or ``WrongFields``.
     """
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == _STRUCTURED:
-        return _validate(_CloudEvent, _json(body))
+        return Submission(events=(_cloud_event(_json(body)),))
     if media_type == _BATCH:
-        raise WrongMediaType("Send each event in a request of its own; batches are not taken.")
+        return Submission(events=_batch(_json(body)), is_batch=True)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise WrongMediaType(
-            "Send application/cloudevents+json, or application/json with or without ce-* headers."
+            "Send application/cloudevents+json, application/cloudevents-batch+json, or application/json"
+            " with or without ce-* headers."
         )
     if any(mark in headers for mark in _BINARY_MARKS):
-        return _binary(headers, body)
+        return Submission(events=(_binary(headers, body),))
     event = _validate(Published, _json(body))
     if event.destination is None and "ce-destination" in headers:
-        return _validate(Published, event.model_dump() | {"destination": headers["ce-destination"]})
-    return event
+        event = _validate(Published, event.model_dump() | {"destination": headers["ce-destination"]})
+    return Submission(events=(event,))
+
+
+def _batch(content: Any) -> tuple[Published, ...]:
+    if not isinstance(content, list) or not 0 < len(content) <= BATCH_MOST:
+        fault = f"must be an array of 1 to {BATCH_MOST} CloudEvents"
+        raise WrongFields([{"loc": (), "msg": fault}])
+    events: list[Published] = []
+    errors: list[dict[str, Any]] = []
+    for number, entry in enumerate(content):
+        try:
+            events.append(_cloud_event(entry))
+        except WrongFields as exc:
+            errors.extend(error | {"loc": (number, *error["loc"])} for error in exc.errors)
+    if errors:
+        raise WrongFields(errors)
+    return tuple(events)
+
+
+def _cloud_event(content: Any) -> Published:
+    if isinstance(content, dict):
+        content = {_EXTENSIONS.get(name, name): value for name, value in content.items()}
+    return _validate(_CloudEvent, content)
 
 
 def _binary(headers: Mapping[str, str], body: bytes) -> Published:
@@ -115,7 +170,7 @@ def _binary(headers: Mapping[str, str], body: bytes) -> Published:
     attributes.pop("data_base64", None)
     attributes["data"] = _json(body) if body else {}
     try:
-        return _validate(_CloudEvent, attributes)
+        return _cloud_event(attributes)
     except WrongFields as exc:
         raise WrongFields([_located_in_headers(error) for error in exc.errors]) from None
 

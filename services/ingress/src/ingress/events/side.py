@@ -1,0 +1,102 @@
+"""Everything of ingress that concerns published events, opened together and served by a few routes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from ingress.acceptor import Acceptor
+from ingress.events.idempotency import Idempotency
+from ingress.events.idempotency_store import MemoryStore, PostgresStore
+from ingress.events.intake import Intake
+from ingress.events.journal import Journal
+from ingress.events.outcomes import Outcomes, outcomes_router
+from ingress.events.route import Events, events_router
+from posta.auth import ApiKeys
+from posta.destinations import Destinations
+from posta.errors import Unavailable
+from posta.postgres.api_keys import KeyTable
+from posta.postgres.keyring import KeyRing
+from posta.postgres.pool import Database
+from posta.postgres.published_events import PublishedEvents
+from posta.tasks import end
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+EVENTS_KEPT_S = 60 * 24 * 3600.0
+"""As long as notifier keeps its ledger: a replay from the dead letters may come as late."""
+_PRUNE_EVERY_S = 3600.0
+_FIRST_PRUNE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRules:
+    """What of the configuration concerns events."""
+
+    api_keys: ApiKeys
+    destinations: Destinations
+    max_body_bytes: int
+    keys_file: Path | None
+    """Where the keys last read are remembered."""
+
+
+def event_routers(
+    rules: EventRules,
+    acceptor: Acceptor,
+    *,
+    keys: KeyRing,
+    journal: Journal,
+    idempotency: Idempotency,
+    outcomes: Outcomes,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[APIRouter]:
+    """The routes of these parts."""
+    intake = Intake(acceptor, rules.destinations, journal, clock=clock)
+    events = Events(intake, keys, idempotency, max_body_bytes=rules.max_body_bytes)
+    return [events_router(events), outcomes_router(outcomes)]
+
+
+@asynccontextmanager
+async def events_side(
+    rules: EventRules, acceptor: Acceptor, database: Database
+) -> AsyncIterator[list[APIRouter]]:
+    """Lend the routes; keep the keys current, the notes written and the tables small while the block runs."""
+    events, answers = PublishedEvents(database), PostgresStore(database)
+    journal = Journal(events)
+    keys = KeyRing(rules.api_keys, KeyTable(database), file=rules.keys_file)
+    routers = event_routers(
+        rules,
+        acceptor,
+        keys=keys,
+        journal=journal,
+        idempotency=Idempotency(answers, MemoryStore()),
+        outcomes=Outcomes(events, keys, journal),
+    )
+    chores = (answers.prune, lambda: events.prune(older_than_s=EVENTS_KEPT_S))
+    async with keys.kept_current(), journal.writing(), _pruning(chores):
+        yield routers
+
+
+@asynccontextmanager
+async def _pruning(chores: tuple[Callable[[], Awaitable[None]], ...]) -> AsyncIterator[None]:
+    task = asyncio.create_task(_prune(chores), name="prune events")
+    try:
+        yield
+    finally:
+        await end(task)
+
+
+async def _prune(chores: tuple[Callable[[], Awaitable[None]], ...]) -> None:
+    wait_s = _FIRST_PRUNE_S
+    while True:
+        await asyncio.sleep(wait_s)
+        wait_s = _PRUNE_EVERY_S
+        try:
+            for chore in chores:
+                await chore()
+        except Unavailable as exc:
+            log.warning("events_not_pruned", reason=str(exc))

@@ -1,0 +1,39 @@
+"""What became of a published event, told from its traces."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from posta.domain.event_state import EventState, EventTraces, event_state
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+AHEAD = NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("traces", "state"),
+    [
+        ({}, "ACCEPTED"),
+        ({"deliver_at": AHEAD}, "SCHEDULED"),
+        ({"deliver_at": NOW}, "ACCEPTED"),
+        ({"is_claimed": True}, "SENDING"),
+        ({"is_claimed": True, "deliveries": ("sending",)}, "SENDING"),
+        ({"deliveries": ("failed",)}, "RETRYING"),
+        ({"is_claimed": True, "deliveries": ("failed",)}, "SENDING"),
+        ({"is_claimed": True, "deliveries": ("sent",)}, "SENT"),
+        ({"is_claimed": True, "deliveries": ("sent", "sending")}, "SENDING"),
+        ({"deliveries": ("sent", "failed"), "dead_letters": ("permanent",)}, "DEAD"),
+        ({"deliveries": ("sent",), "dead_letters": ("transient",)}, "SENT"),
+        ({"dead_letters": ("permanent",)}, "DEAD"),
+        ({"dead_letters": ("expired",), "deliver_at": AHEAD}, "EXPIRED"),
+        ({"dead_letters": ("expired", "permanent")}, "DEAD"),
+        ({"is_cancelled": True, "deliver_at": AHEAD}, "CANCELLED"),
+        ({"is_cancelled": True, "dead_letters": ("permanent",)}, "CANCELLED"),
+        ({"is_claimed": True, "mailbox": "pending"}, "WAITING"),
+        ({"is_claimed": True, "mailbox": "leased"}, "WAITING"),
+        ({"is_claimed": True, "mailbox": "processed"}, "SENT"),
+        ({"is_claimed": True, "mailbox": "failed"}, "FAILED"),
+    ],
+)
+def test_the_traces_say_what_became_of_it(traces, state):
+    assert event_state(EventTraces(**traces), now=NOW) is EventState[state]
