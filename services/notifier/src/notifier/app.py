@@ -33,6 +33,8 @@ from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
+from posta.lifecycle import watched, watched_given_up
+from posta.postgres.interactions import InteractionLog
 from posta.postgres.pool import DEPENDENCY, Database
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
@@ -58,9 +60,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.discord) as client,
     ):
-        ledger = PostgresLedger(database)
-        engine = _engine(settings, _deliveries(settings, webhooks, ledger, client), producer, database)
-        async with serving(build_app(engine, keys), settings.http), _pruning(ledger):
+        ledger, notes = PostgresLedger(database), InteractionLog(database)
+        engine = _engine(settings, _deliveries(settings, webhooks, ledger, client), producer, database, notes)
+        async with serving(build_app(engine, keys), settings.http), notes.recording(), _pruning(ledger):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
             await engine.run(stop)
 
@@ -77,10 +79,12 @@ def build_app(engine: Engine, keys: ApiKeys) -> FastAPI:
     return app
 
 
-def _engine(settings: Settings, deliveries: Deliveries, producer: Producer, database: Database) -> Engine:
+def _engine(
+    settings: Settings, deliveries: Deliveries, producer: Producer, database: Database, notes: InteractionLog
+) -> Engine:
     return Engine(
         topics.NOTIFIER,
-        deliveries.handle,
+        watched(deliveries.handle, notes),
         kafka=settings.kafka,
         producer=producer,
         policy=EnginePolicy(
@@ -89,7 +93,7 @@ def _engine(settings: Settings, deliveries: Deliveries, producer: Producer, data
             handler_timeout_s=settings.handler_timeout_s,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
         ),
-        on_given_up=deliveries.apologise,
+        on_given_up=watched_given_up(deliveries.apologise, notes),
         gates=(Gate(name=DEPENDENCY, probe=database.ping),),
     )
 
