@@ -79,6 +79,7 @@ class Intake:
         self._restored.set()
         self._finished_before: dict[TopicPartition, frozenset[int]] = {}
         self._assignment = 0
+        self._releasing = asyncio.Lock()
         self.joined = False
         self.last_progress = time.monotonic()
 
@@ -288,16 +289,18 @@ class Intake:
         The order matters: completions during the drain are committed, later ones never are.
         """
         self._assignment += 1
-        if self._rebuild is not None:
-            await self._rebuild.cancel()
-            self._early.clear()
-        if self._ordered is not None:
-            self._ordered.stop_starting()
-        partitions = list(self._partitions.values())
-        if partitions:
-            await self._hand_back(partitions)
-        if self._ordered is not None:
-            self._ordered.forget()
+        # A rebalance and the replacing of a broken client may both ask for it at once; A5: no poll holds it.
+        async with self._releasing:
+            if self._rebuild is not None:
+                await self._rebuild.cancel()
+                self._early.clear()
+            if self._ordered is not None:
+                self._ordered.stop_starting()
+            partitions = list(self._partitions.values())
+            if partitions:
+                await self._hand_back(partitions)
+            if self._ordered is not None:
+                self._ordered.forget()
 
     async def _hand_back(self, partitions: list[Partition]) -> None:
         for partition in partitions:
