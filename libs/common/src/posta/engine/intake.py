@@ -296,22 +296,27 @@ class Intake:
                 self._early.clear()
             if self._ordered is not None:
                 self._ordered.stop_starting()
-            partitions = list(self._partitions.values())
-            if partitions:
-                await self._hand_back(partitions)
-            if self._ordered is not None:
-                self._ordered.forget()
+            try:
+                partitions = list(self._partitions.values())
+                if partitions:
+                    await self._hand_back(partitions)
+            finally:
+                if self._ordered is not None:
+                    self._ordered.forget()
 
     async def _hand_back(self, partitions: list[Partition]) -> None:
         for partition in partitions:
             partition.phase = Phase.DRAINING
             partition.waiting.clear()
         self._dispatcher.drop(partitions)
-        await self._drain(partitions)
-        if self._consumer is not None:
-            await self._committer.commit(self._consumer)
-        self._abandon(partitions)
-        self._partitions.clear()
+        try:
+            await self._drain(partitions)
+            if self._consumer is not None:
+                await self._committer.commit(self._consumer)
+        finally:
+            # Also when it took too long and was cut: nothing of them may meet the next assignment.
+            self._abandon(partitions)
+            self._partitions.clear()
 
     async def _drain(self, partitions: list[Partition]) -> None:
         deadline = time.monotonic() + self._policy.drain_s
