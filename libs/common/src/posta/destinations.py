@@ -37,7 +37,16 @@ class Destination(_Rules):
     """One place that events are shown at."""
 
     description: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    webhook_url: FromEnvironment
+    webhook_url: FromEnvironment | None = None
+    """A Discord webhook, which notifier posts through."""
+    pull: bool = False
+    """A mailbox that a bot empties at its own pace, through the Pull API of ingress."""
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if self.pull == (self.webhook_url is not None):
+            raise ValueError("give either webhook_url or pull: true")
+        return self
 
 
 class Destinations(_Rules):
@@ -57,13 +66,20 @@ class Destinations(_Rules):
         """The destination of that id, or None."""
         return self.destinations.get(destination_id)
 
+    @property
+    def mailboxes(self) -> frozenset[str]:
+        """The ids of the destinations that bots poll."""
+        return frozenset(name for name, destination in self.destinations.items() if destination.pull)
+
     def resolve_webhooks(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
-        """The webhook URL of each destination id; only the notifier needs, and may know, them.
+        """The webhook URL of each destination id that has one; only the notifier needs, and may know, them.
 
         Raises ``ConfigurationError`` naming each variable that is unset or holds no webhook URL.
         """
         found, faults = {}, []
         for name, destination in self.destinations.items():
+            if destination.webhook_url is None:
+                continue
             variable = destination.webhook_url.env
             url = environ.get(variable, "").strip()
             reason = _fault(url)

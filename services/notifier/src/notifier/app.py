@@ -18,13 +18,16 @@ from notifier.ledger.ledger import PostgresLedger
 from notifier.ledger.once import Once
 from notifier.mail.mails import Mails
 from notifier.mail.smtp import Smtp
+from notifier.mailbox import into_mailboxes
 from notifier.pace import RETRY_POLICY
+from notifier.scheduled import scheduled
 from notifier.settings import DiscordSettings, Settings
 from posta import topics
 from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME, load_destinations
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
+from posta.engine.message import Handler
 from posta.engine.policy import EnginePolicy
 from posta.engine.routes import engine_router
 from posta.errors import Unavailable
@@ -36,6 +39,8 @@ from posta.kafka.producer import Producer
 from posta.lifecycle import watched, watched_given_up
 from posta.postgres.interactions import InteractionLog
 from posta.postgres.pool import DEPENDENCY, Database
+from posta.postgres.published_events import PublishedEvents
+from posta.postgres.pull_mailbox import PullMailbox
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
 from posta.version import service_version
@@ -53,7 +58,8 @@ _KEPT_S = 60 * 24 * 3600.0
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Deliver until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
-    webhooks = load_destinations(settings.config_dir / FILE_NAME).resolve_webhooks(os.environ)
+    destinations = load_destinations(settings.config_dir / FILE_NAME)
+    webhooks = destinations.resolve_webhooks(os.environ)
     keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     async with (
         _database(settings) as database,
@@ -61,7 +67,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         _client(settings.discord) as client,
     ):
         ledger, notes = PostgresLedger(database), InteractionLog(database)
-        engine = _engine(settings, _deliveries(settings, webhooks, ledger, client), producer, database, notes)
+        deliveries = _deliveries(settings, webhooks, ledger, client)
+        to_all = into_mailboxes(deliveries.handle, PullMailbox(database), destinations=destinations.mailboxes)
+        in_time = scheduled(to_all, PublishedEvents(database), clock=time.time)
+        engine = _engine(settings, deliveries, in_time, producer, database, notes)
         async with serving(build_app(engine, keys), settings.http), notes.recording(), _pruning(ledger):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
             await engine.run(stop)
@@ -80,11 +89,16 @@ def build_app(engine: Engine, keys: ApiKeys) -> FastAPI:
 
 
 def _engine(
-    settings: Settings, deliveries: Deliveries, producer: Producer, database: Database, notes: InteractionLog
+    settings: Settings,
+    deliveries: Deliveries,
+    handler: Handler,
+    producer: Producer,
+    database: Database,
+    notes: InteractionLog,
 ) -> Engine:
     return Engine(
         topics.NOTIFIER,
-        watched(deliveries.handle, notes),
+        watched(handler, notes),
         kafka=settings.kafka,
         producer=producer,
         policy=EnginePolicy(
