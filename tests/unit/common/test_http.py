@@ -13,6 +13,7 @@ from posta.http.app import create_app
 from posta.http.bearer import authorize
 from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
+from posta.http.metrics import wants_json
 from posta.http.problem import Problem
 
 KEYS = ApiKeys.parse("scripts:events:publish:" + hashlib.sha256(b"posta_key").hexdigest())
@@ -156,3 +157,56 @@ async def test_a_key_opens_what_its_scopes_say(authorization, scope, status):
     assert answer.status_code == status
     if status == 401:
         assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+# --- metrics as JSON, and the names of earlier systems ---------------------------------------------
+
+
+async def test_metrics_are_json_for_whoever_asks_for_json():
+    async with client(an_app()) as http:
+        await http.get("/known/1")
+        found = (await http.get("/metrics", headers={"accept": "application/json"})).json()
+        text = await http.get("/metrics/prometheus", headers={"accept": "application/json"})
+    labels = {"route": "/known/{item}", "method": "GET", "code": "200"}
+    assert [one for one in found["posta_http_requests_total"] if one["labels"] == labels]
+    assert isinstance(found["discord_queue_size"], float)
+    assert text.text.startswith("# HELP")
+
+
+@pytest.mark.parametrize(
+    ("accept", "json"),
+    [
+        ("application/json", True),
+        ("application/json;q=1, */*", True),
+        ("*/*", False),
+        ("", False),
+        ("text/html,application/json", True),
+        ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5,*/*;q=0.1", False),
+        ("text/plain, application/json", False),
+    ],
+)
+def test_the_accept_header_chooses_the_form_of_the_metrics(accept, json):
+    assert wants_json(accept) is json
+
+
+async def test_metrics_can_be_switched_off():
+    app = an_app()
+    app.state.metrics_enabled = False
+    async with client(app) as http:
+        assert [(await http.get(path)).status_code for path in ("/metrics", "/metrics/prometheus")] == [
+            404,
+            404,
+        ]
+
+
+async def test_health_says_what_ready_says():
+    health = Health()
+    async with client(an_app(health)) as http:
+        assert (await http.get("/health")).json() == {"status": "ok"}
+
+        async def fault():
+            return "away"
+
+        health.ready("kafka", fault)
+        response = await http.get("/health")
+    assert (response.status_code, response.json()["faults"]) == (503, {"kafka": "away"})

@@ -1,6 +1,7 @@
 """What callers of ingress see: its answers, its refusals, and what they are told to do."""
 
 import asyncio
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -13,10 +14,17 @@ from prometheus_client import REGISTRY
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from support.discord_caller import ask
-from support.ingress_rig import FIXTURES, MAX_BODY
+from support.fake_publisher import FakePublisher
+from support.ingress_rig import CONFIG, FIXTURES, MAX_BODY, Rig, policy
 
 from ingress.interactions import answers
 from ingress.interactions.answers import Notice, notice_body
+from ingress.interactions.decision import decide
+from ingress.interactions.interaction import parse_interaction
+from ingress.interactions.rulebook import LiveRules
+from ingress.interactions.signature import parse_public_keys
+from ingress.limits.quotas import LimitPolicy
+from ingress.spool import Spool
 from ingress.spool_file import SpoolFull
 from posta.domain.envelope import header
 
@@ -194,6 +202,176 @@ async def test_an_unknown_command_is_counted(rig):
     assert value("posta_ingress_rejected_total", **names) == before + 1
 
 
+async def test_a_new_type_of_interaction_is_answered_politely_and_counted(rig):
+    names = {"kind": "interaction", "reason": "unknown_type"}
+    before = value("posta_ingress_rejected_total", **names)
+    response = await rig.interact(ask(type=6, locale="es-ES"))
+    assert "todavía no lo conozco" in response.json()["data"]["content"]
+    assert value("posta_ingress_rejected_total", **names) == before + 1
+
+
+async def test_a_form_reaches_the_events_once_it_is_safe(rig):
+    components = [{"type": 18, "component": {"type": 4, "custom_id": "summary", "value": "Disk full"}}]
+    body = ask(type=5, data={"custom_id": "report", "components": components})
+    assert (await rig.interact(body)).json()["type"] == 4
+    ((topic, wire),) = rig.publisher.written
+    assert (topic, wire.key) == ("events.published", b"ops")
+    assert header(wire.headers, "ce_id") == f"discord:{body['id']}"
+
+
+async def test_an_interaction_delivered_twice_is_kept_once_and_answered_the_same(rig):
+    body = ask()
+    rig.publisher.delay_s = 0.02
+    first, second = await asyncio.gather(rig.interact(body), rig.interact(body))
+    third = await rig.interact(body)
+    assert first.content == second.content == third.content == answers.DEFERRED
+    assert rig.publisher.ids == [f"discord:{body['id']}"]
+
+
+async def test_an_interaction_that_could_not_be_kept_is_tried_anew_when_it_comes_again(rig, monkeypatch):
+    body = ask()
+    rig.publisher.away = True
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.spool, "put", fail_to_keep)
+        assert (await rig.interact(body)).json()["type"] == 4
+    assert (await rig.interact(body)).json()["type"] == 5
+
+
+async def test_an_accepted_interaction_is_noted_as_pending_without_its_text_or_token(rig):
+    body = ask("something private")
+    await rig.interact(body)
+    (note,) = rig.notes.taken
+    assert (note.id, note.state.value, note.command, note.kind) == (body["id"], "PENDING", "ask", 2)
+    assert "private" not in repr(note)
+    assert body["token"] not in repr(note)
+
+
+@pytest.fixture
+async def limited(tmp_path):
+    """Two messages a minute of a conversation, three of a person."""
+    limits = LimitPolicy(per_conversation=2, per_user=3, per_guild=0)
+    async with Spool(policy(tmp_path)) as spool:
+        made = Rig(spool, FakePublisher(), limits=limits)
+        made.switch.to_direct()
+        async with made.http:
+            yield made
+
+
+async def contents(rig, *bodies):
+    answers_ = [(await rig.interact(body)).json() for body in bodies]
+    return [answer.get("data", {}).get("content", "") for answer in answers_]
+
+
+async def test_more_than_a_conversation_may_ask_is_refused_in_the_persons_language(limited):
+    bodies = [ask(f"q{n}", locale="es-ES") for n in range(3)]
+    assert await contents(limited, *bodies) == ["", "", notice_text(Notice.TOO_OFTEN, "es")]
+    assert len(limited.publisher.written) == 2
+
+
+async def test_a_persons_limit_holds_over_all_their_conversations(limited):
+    bodies = [ask(f"q{n}", channel=str(900000 + n)) for n in range(4)]
+    assert (await contents(limited, *bodies))[2:] == ["", notice_text(Notice.TOO_OFTEN, "en")]
+
+
+async def test_the_same_text_again_is_folded_and_costs_no_quota(limited):
+    found = await contents(limited, ask("Why?"), ask("why?"), ask("Why?"), ask("How?"))
+    repeated = notice_text(Notice.REPEATED, "en")
+    assert found == ["", repeated, repeated, ""]
+
+
+async def test_a_repeated_delivery_costs_no_quota(limited):
+    body = ask("one")
+    assert await contents(limited, body, body, body, ask("two")) == [""] * 4
+
+
+async def test_a_static_answer_and_a_suggestion_cost_no_quota(limited):
+    help_ = [ask(data={"name": "help", "type": 1}) for _ in range(5)]
+    found = await contents(limited, *help_, ask("one"))
+    assert found[-1] == ""
+    assert all("/ask" in text for text in found[:-1])
+
+
+async def test_outside_the_service_hours_people_read_when_to_come_back(limited):
+    limited.hours = limited.hours.model_copy(update={"enabled": True, "open": {}})
+    assert await contents(limited, ask(locale="es-ES")) == [limited.hours.message.es]
+    assert limited.publisher.attempts == 0
+
+
+async def test_while_the_queue_is_too_old_new_questions_are_refused_and_forms_still_open(limited):
+    limited.queue_age_s = 301.0
+    found = await contents(limited, ask())
+    assert found == [notice_text(Notice.OVERLOADED, "en")]
+    assert (await limited.interact(ask(data={"name": "report", "type": 1}))).json()["type"] == 9
+    limited.queue_age_s = 10.0
+    assert await contents(limited, ask()) == [""]
+
+
+async def test_the_governors_stats_have_the_names_its_users_know(limited):
+    await contents(limited, *[ask(f"q{n}") for n in range(3)])
+    headers = {"authorization": f"Bearer {limited.admin_key}"}
+    found = (await limited.http.get("/admin/governor/stats", headers=headers)).json()
+    assert found["config"]["maxRequestsPerMinute"] == 2
+    assert found["config"]["dedupeWindowMs"] == 5000
+    assert found["rateLimiter"] == {"memoryFallback": True, "activeKeys": 4}
+    assert (found["admitted"], found["refused"]["too_often"]) == (2, 1)
+
+
+@pytest.mark.parametrize(("key", "status"), [(None, 401), ("posta_x", 401), ("useless", 403)])
+async def test_the_governors_stats_need_a_key_with_their_scope(rig, key, status):
+    key = rig.useless_key if key == "useless" else key
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    assert_problem(await rig.http.get("/admin/governor/stats", headers=headers), status)
+
+
+async def test_a_key_of_one_application_cannot_speak_for_another(rig):
+    (key,) = parse_public_keys(rig.caller.public_key)
+    mine = dataclasses.replace(key, application_id=ask()["application_id"])
+    rig.interactions._keys = (mine,)
+    assert (await rig.interact(ask())).json()["type"] == 5
+    assert_problem(await rig.interact(ask(application_id="1380486651436073099")), 401)
+    assert_problem(await rig.interact({"type": 1, "application_id": "1"}), 401)
+
+
+async def test_what_earlier_systems_counted_is_counted_by_its_earlier_name(rig, monkeypatch):
+    before = {name: value(name) for name in LEGACY}
+    await rig.interact(ask())
+    rig.publisher.away = True
+    monkeypatch.setattr(rig.spool, "put", fail_to_keep)
+    await rig.interact(ask())
+    grown = {name: value(name) - before[name] for name in LEGACY}
+    assert grown == {
+        "discord_interactions_total": 2,
+        "discord_interactions_success": 1,
+        "discord_interactions_failed": 1,
+    }
+    assert value("discord_response_time_ms") > 0
+    assert value("discord_active_workers") == 0
+
+
+LEGACY = ("discord_interactions_total", "discord_interactions_success", "discord_interactions_failed")
+
+
+def notice_text(notice, locale):
+    return json.loads(notice_body(notice, locale=locale))["data"]["content"]
+
+
+def answers_of_the_shipped_rules():
+    """What every command, button and form of the shipped file answers at once, in both languages."""
+    rules = LiveRules(CONFIG)
+    book = rules.rulebook
+    for locale in ("en-US", "es-ES"):
+        bodies = [
+            *(ask(data={"name": name, "type": 1}, locale=locale) for name in book.commands.commands),
+            *(ask(type=3, data={"custom_id": name, "component_type": 2}, locale=locale,
+                  message={"id": "1", "content": "x"}) for name in book.commands.components),
+            *(ask(type=5, data={"custom_id": name, "components": []}, locale=locale)
+              for name in book.commands.modals),
+            ask(type=4, data={"name": "docs", "options": [{"name": "topic", "value": "", "focused": True}]}),
+        ]  # fmt: skip
+        for body in bodies:
+            yield decide(parse_interaction(body), book).body
+
+
 @pytest.fixture(scope="module")
 def callback_schema():
     found = sorted(FIXTURES.glob("openapi_v10_*.json")) if isinstance(FIXTURES, Path) else []
@@ -214,7 +392,9 @@ def callback_schema():
 @pytest.mark.parametrize(
     "body",
     [answers.PONG, answers.DEFERRED, answers.DEFERRED_EPHEMERAL, answers.NO_CHOICES,
-     *(notice_body(notice, locale=locale) for notice in Notice for locale in ("en-US", "es-ES"))],
+     answers.DEFERRED_UPDATE,
+     *(notice_body(notice, locale=locale) for notice in Notice for locale in ("en-US", "es-ES")),
+     *answers_of_the_shipped_rules()],
 )  # fmt: skip
 def test_every_answer_is_one_that_discord_describes(callback_schema, body):
     callback_schema.validate(json.loads(body))

@@ -38,10 +38,9 @@ def message(question="Why?", **fields):
 
 @given(st.lists(st.floats(0, 100), max_size=60), st.integers(1, 5), st.floats(0.5, 20))
 def test_no_window_ever_holds_more_than_its_limit(times, limit, window_s):
-    hits, passed = {}, []
-    for now in sorted(times):
-        if take((quota(limit=limit, window_s=window_s),), hits, now) is None:
-            passed.append(now)
+    hits = {}
+    request = (quota(limit=limit, window_s=window_s),)
+    passed = [now for now in sorted(times) if take(request, hits, now) is None]
     for start in passed:
         assert sum(start <= at < start + window_s for at in passed) <= limit
 

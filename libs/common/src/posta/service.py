@@ -11,9 +11,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NoReturn, TypeVar
 
+from posta.earlier_names import Adopted, adopt
 from posta.errors import ConfigurationError
 from posta.settings import ServiceSettings, load
 from posta.telemetry.logs import get_logger, setup_logging
@@ -30,9 +31,11 @@ Serve = Callable[[S, asyncio.Event], Awaitable[None]]
 
 def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
     """Run the service ``name`` until it is told to stop, then exit with the code of the module's docs."""
+    adopted = adopt(os.environ)
     try:
         loaded = load(settings)
         setup_logging(service=name, version=service_version(), level=loaded.log.level)
+        _tell(adopted)
         provider = setup_tracing(service=name, version=service_version())
         code = _loop_runner().run(_supervise(loaded, serve))
         provider.shutdown()
@@ -42,6 +45,11 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
     sys.stdout.flush()
     # Threads of foreign libraries may linger; nothing of ours is left to do.
     os._exit(code)
+
+
+def _tell(adopted: Iterable[Adopted]) -> None:
+    for one in adopted:
+        log.warning("earlier_variable_name", name=one.name, means=one.means, overruled=one.is_overruled)
 
 
 def _loop_runner() -> asyncio.Runner:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from posta.earlier_names import adopt
 from posta.errors import ConfigurationError
 
 PREFIX = "POSTA_"
@@ -89,6 +90,8 @@ class HttpSettings(Group):
     """Address to listen on; ``0.0.0.0`` inside a container."""
     port: int = Field(default=8080, ge=0, le=65535)
     """0: a free port, named in the log."""
+    metrics_enabled: bool = True
+    """Off: ``/metrics`` answers 404."""
 
 
 class LogSettings(Group):
@@ -135,6 +138,7 @@ def load(settings: type[S], environ: Mapping[str, str] | None = None) -> S:
     Raises ``ConfigurationError`` naming each variable that is wrong and why, never its value.
     """
     env: MutableMapping[str, str] = os.environ if environ is None else dict(environ)
+    adopt(env)
     _read_secret_files(env)
     try:
         if environ is None:

@@ -2,20 +2,22 @@
 
 import time
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from prometheus_client import REGISTRY
-from prometheus_client.exposition import choose_encoder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from posta.http.health import Health
+from posta.http.metrics import metrics_router
 from posta.http.problem import install_problem_details
 from posta.telemetry import names
 
 
 def create_app(*, title: str, version: str, health: Health) -> FastAPI:
-    """A FastAPI application with ``/health/live``, ``/health/ready`` and ``/metrics`` in place."""
+    """A FastAPI application with its health and its metrics in place.
+
+    ``/health`` says the same as ``/health/ready``, for those who know it by that name.
+    """
     app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
     install_problem_details(app)
     app.add_middleware(RequestMetrics)
@@ -28,14 +30,13 @@ def create_app(*, title: str, version: str, health: Health) -> FastAPI:
     async def ready() -> JSONResponse:
         return _report(await health.readiness())
 
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics(request: Request) -> Response:
-        encoder, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encoder(REGISTRY), media_type=content_type)
+    @app.get("/health", include_in_schema=False)
+    async def whole() -> JSONResponse:
+        return _report(await health.readiness())
 
-    FastAPIInstrumentor.instrument_app(
-        app, excluded_urls="health/live,health/ready,metrics", exclude_spans=["receive", "send"]
-    )
+    app.include_router(metrics_router())
+
+    FastAPIInstrumentor.instrument_app(app, excluded_urls="health,metrics", exclude_spans=["receive", "send"])
     return app
 
 

@@ -33,6 +33,7 @@ async def serving(app: FastAPI, settings: HttpSettings) -> AsyncIterator[int]:
     """
     listener = _listen(settings)
     port: int = listener.getsockname()[1]
+    app.state.metrics_enabled = settings.metrics_enabled
     server = _Server(
         uvicorn.Config(
             app,
