@@ -6,7 +6,7 @@ import pytest
 
 from llm_worker.faq.file import read_faq
 from llm_worker.faq.matcher import MOST_WORDS
-from llm_worker.faq.wording import words_of
+from llm_worker.words.wording import words_of
 from posta.errors import ConfigurationError
 
 _CONFIG = Path(__file__).parents[4] / "deploy" / "config"

@@ -1,20 +1,15 @@
 """`posta keys`: make, list, replace and revoke the API keys in PostgreSQL."""
 
-import asyncio
 import json
-import os
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from posta.errors import PostaError
 from posta.postgres.api_keys import AmbiguousKey, FreshKey, KeyRow, KeyTable, NoSuchKey
-from posta.postgres.pool import Database
-from posta_cli.commands.target import shared_settings
+from posta_cli.database_call import call_database
 from posta_cli.errors import CommandError
 from posta_cli.time_span import parse_time_span
 
@@ -101,23 +96,10 @@ def rotate(
 
 
 def _run(act: Callable[[KeyTable], Awaitable[R]]) -> R:
-    settings = shared_settings(os.environ, Path.cwd()).database
-
-    async def acted() -> R:
-        database = Database(settings, application="posta-keys")
-        try:
-            return await act(KeyTable(database))
-        finally:
-            await database.close()
-
     try:
-        return asyncio.run(acted())
+        return call_database(lambda database: act(KeyTable(database)), application="posta-keys")
     except (NoSuchKey, AmbiguousKey) as exc:
         raise CommandError(f"{exc}.", "See `posta keys list`.") from exc
-    except PostaError as exc:
-        raise CommandError(
-            f"{exc}.", "Check POSTA_DATABASE__URL, run `posta db migrate`, or start `posta up`."
-        ) from exc
 
 
 def _check(form: re.Pattern[str], text: str, what: str, rule: str) -> None:

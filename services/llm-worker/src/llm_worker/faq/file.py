@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from llm_worker.faq.matcher import Entry, Matcher
-from llm_worker.faq.vocabulary import Vocabulary
+from llm_worker.words.vocabulary import Vocabulary
 from posta.domain.language import Language
 from posta.rules_file import read_rules
 

@@ -8,8 +8,8 @@ words ─▶ concepts ─▶ entries all of whose concepts are there ─▶ none
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm_worker.faq.vocabulary import Found, Vocabulary
-from llm_worker.faq.wording import words_of
+from llm_worker.words.vocabulary import Found, Vocabulary
+from llm_worker.words.wording import words_of
 
 MOST_WORDS = 40
 """A longer text tells a story, and a story is not a frequent question."""

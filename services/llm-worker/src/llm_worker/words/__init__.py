@@ -1,0 +1,1 @@
+"""What a question's words say, without a model: reduced, and recognised by concept."""

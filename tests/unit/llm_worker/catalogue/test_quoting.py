@@ -1,0 +1,92 @@
+"""What of the catalogue a prompt carries, and which amounts of an answer nobody stated."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_worker.catalogue.excerpt import MOST_CHARS, excerpt
+from llm_worker.catalogue.figures import amounts_in, unknown_amounts
+from llm_worker.catalogue.intent import Intent, intents_of
+from llm_worker.catalogue.product import Product
+from llm_worker.catalogue.trigrams import ALIKE, likeness
+
+DEAR = Product(
+    sku="D", name="Dear", price=Decimal("90.00"), stock=0, description="Of wool.", sizes=("S", "M")
+)
+FAIR = Product(sku="F", name="Fair", price=Decimal("20.00"), stock=3, url="https://shop.example/f")
+FREE = Product(sku="N", name="No price")
+
+
+@pytest.mark.parametrize(
+    ("text", "intents"),
+    [
+        ("¿Cuánto cuesta la sudadera?", {Intent.PRICE}),
+        ("Is the hoodie in stock?", {Intent.AVAILABILITY}),
+        ("¿Qué talla me recomiendas?", {Intent.SIZE, Intent.COMPARISON}),
+        ("What is the difference between the two jackets?", {Intent.COMPARISON}),
+        ("¿Os queda la gorra en XL y cuánto vale?", {Intent.AVAILABILITY, Intent.SIZE, Intent.PRICE}),
+        ("Tell me a joke", set()),
+    ],
+)
+def test_what_is_asked_of_a_product_is_found_without_a_model(text, intents):
+    assert intents_of(text) == intents
+
+
+def test_the_excerpt_states_price_stock_sizes_and_page():
+    text = excerpt([DEAR, FAIR], {Intent.PRICE})
+    assert text.splitlines() == [
+        "- Dear (SKU D); price 90.00 EUR; sold out; sizes S, M; Of wool.",
+        "- Fair (SKU F); price 20.00 EUR; 3 in stock; https://shop.example/f",
+    ]
+
+
+def test_what_is_in_stock_comes_first_when_that_is_asked_and_the_cheapest_when_comparing():
+    assert excerpt([DEAR, FAIR], {Intent.AVAILABILITY}).startswith("- Fair")
+    assert excerpt([DEAR, FREE, FAIR], {Intent.COMPARISON}).index("Fair") < 5
+
+
+def test_without_an_intent_one_product_is_enough_and_a_fourth_is_never_shown():
+    assert len(excerpt([DEAR, FAIR], set()).splitlines()) == 1
+    assert len(excerpt([DEAR, FAIR, FREE, DEAR], {Intent.PRICE}).splitlines()) == 3
+    assert excerpt([], {Intent.PRICE}) == ""
+
+
+@given(st.lists(st.builds(Product, sku=st.text(), name=st.text(), description=st.text()), max_size=5))
+def test_the_excerpt_keeps_its_bounds_and_one_line_for_each_product(products):
+    text = excerpt(products, {Intent.PRICE})
+    assert len(text) <= MOST_CHARS
+    assert len(text.split("\n")) <= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("Cuesta 19,95 €.", ["19.95"]),
+        ("It is €19.95 or $5", ["19.95", "5"]),
+        ("1.299,00 € and 1,299.50 EUR", ["1299.00", "1299.50"]),
+        ("20 euros, USD 7", ["20", "7"]),
+        ("3 shirts in 24 hours, size 42", []),
+        ("2.500 euros", ["2500"]),
+    ],
+)
+def test_amounts_of_money_are_read_as_people_write_them(text, amounts):
+    assert amounts_in(text) == [Decimal(amount) for amount in amounts]
+
+
+def test_an_amount_that_nobody_stated_is_found():
+    stated = [Decimal("19.95"), Decimal(50)]
+    assert unknown_amounts("19,95 €, free from 50 €", stated=stated) == []
+    assert unknown_amounts("Only 18,95 € today!", stated=stated) == [Decimal("18.95")]
+
+
+@given(st.text())
+def test_no_text_upsets_the_reading_of_amounts(text):
+    assert all(amount >= 0 for amount in amounts_in(text))
+
+
+def test_a_mistyped_word_is_like_the_right_one_and_another_word_is_not():
+    assert likeness("sudaera", "sudadera") >= ALIKE
+    assert likeness("sudadera", "sudadera") == 1
+    assert likeness("gorra", "sudadera") < ALIKE
