@@ -135,6 +135,11 @@ class PullMailbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def ping(self) -> None:
+        """Return when events can be fetched."""
+        async with migrated(self._database) as connection:
+            await connection.fetchval("SELECT 1 FROM pull_event LIMIT 1")
+
     async def put(self, event: Event[EventPublished]) -> None:
         """Put an event in, once."""
         data = event.data

@@ -21,7 +21,7 @@ class UnknownDestination(ValueError):
     """The event names no destination, or one that is not configured; the message says which are."""
 
 
-class NotPermitted(PermissionError):
+class NotPermitted(ValueError):
     """The key may not speak for that source, or not reach that destination."""
 
 

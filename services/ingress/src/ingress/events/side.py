@@ -16,6 +16,7 @@ from ingress.events.intake import Intake
 from ingress.events.journal import Journal
 from ingress.events.outcomes import Outcomes, outcomes_router
 from ingress.events.route import Events, events_router
+from ingress.pull.route import Pull, pull_router
 from posta.auth import ApiKeys
 from posta.destinations import Destinations
 from posta.errors import Unavailable
@@ -23,12 +24,15 @@ from posta.postgres.api_keys import KeyTable
 from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import Database
 from posta.postgres.published_events import PublishedEvents
+from posta.postgres.pull_mailbox import PullMailbox
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 EVENTS_KEPT_S = 60 * 24 * 3600.0
 """As long as notifier keeps its ledger: a replay from the dead letters may come as late."""
+MAILBOX_KEPT_S = 7 * 24 * 3600.0
+"""What bots are done with."""
 _PRUNE_EVERY_S = 3600.0
 _FIRST_PRUNE_S = 60.0
 
@@ -76,13 +80,19 @@ async def events_side(
         idempotency=Idempotency(answers, MemoryStore()),
         outcomes=Outcomes(events, keys, journal),
     )
-    chores = (answers.prune, lambda: events.prune(older_than_s=EVENTS_KEPT_S))
+    mailbox = PullMailbox(database)
+    routers.append(pull_router(Pull(mailbox, keys)))
+    chores = (
+        answers.prune,
+        lambda: events.prune(older_than_s=EVENTS_KEPT_S),
+        lambda: mailbox.cleanup(older_than_s=MAILBOX_KEPT_S),
+    )
     async with keys.kept_current(), journal.writing(), _pruning(chores):
         yield routers
 
 
 @asynccontextmanager
-async def _pruning(chores: tuple[Callable[[], Awaitable[None]], ...]) -> AsyncIterator[None]:
+async def _pruning(chores: tuple[Callable[[], Awaitable[object]], ...]) -> AsyncIterator[None]:
     task = asyncio.create_task(_prune(chores), name="prune events")
     try:
         yield
@@ -90,7 +100,7 @@ async def _pruning(chores: tuple[Callable[[], Awaitable[None]], ...]) -> AsyncIt
         await end(task)
 
 
-async def _prune(chores: tuple[Callable[[], Awaitable[None]], ...]) -> None:
+async def _prune(chores: tuple[Callable[[], Awaitable[object]], ...]) -> None:
     wait_s = _FIRST_PRUNE_S
     while True:
         await asyncio.sleep(wait_s)
