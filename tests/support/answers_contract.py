@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from llm_worker.claims import Answer, Answered, Answers, Busy, Claim
+from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim
 
 ANSWER = Answer(text="Because.", model="m", tokens_in=5, tokens_out=2)
 LEASE_S = 0.6

@@ -1,5 +1,6 @@
 """llm-worker as a process among real Kafka, real PostgreSQL and a scripted LLM."""
 
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -11,7 +12,7 @@ import asyncpg
 from aiokafka import ConsumerRecord
 from support.engine_rig import Rig
 from support.llm_server import LlmServer, llm_server
-from support.processes import ServiceProcess, service
+from support.processes import REPOSITORY, ServiceProcess, service
 
 from posta.domain.envelope import Event, Wire, decode, encode
 from posta.kafka.producer import Producer
@@ -39,6 +40,13 @@ class World:
         """A worker, ready, for the block."""
         with service("llm_worker", {**self.env, **(env or {})}, self.log) as process:
             yield process
+
+    def models(self, text: str) -> None:
+        """Give the workers started from now on this ``llm.yaml`` instead of the repository's."""
+        folder = self.log.parent / "config"
+        shutil.copytree(REPOSITORY / "deploy" / "config", folder, dirs_exist_ok=True)
+        (folder / "llm.yaml").write_text(text, encoding="utf-8")
+        self.env["POSTA_CONFIG_DIR"] = str(folder)
 
     async def ask(self, *events: Event[Any]) -> None:
         """Put questions where ingress and email-poller put them, with a trace."""

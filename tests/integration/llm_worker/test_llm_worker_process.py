@@ -128,6 +128,7 @@ async def test_a_storm_of_failures_is_waited_out_in_memory_and_lanes(around):
         return Reply()
 
     around.llm.script = storm
+    around.models("circuit: {errors_in_a_row: 1000, at_least: 1000}")
     asked = [question(n, "?" * (n + 1)) for n in range(6)]
     with around.worker():
         await around.ask(*asked)
@@ -172,6 +173,7 @@ async def test_a_refused_question_becomes_a_dead_letter_and_the_person_is_told(a
 
 
 async def test_when_all_attempts_failed_the_person_is_told(around):
+    around.models("circuit: {errors_in_a_row: 1000}")
     around.llm.script = lambda _call: Reply(status=500, body=b"")
     with around.worker({"POSTA_RETRY__MAX_ATTEMPTS": "3"}):
         await around.ask(question(1))

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from support.answers_contract import ANSWER, LEASE_S, AnswersContract, Stores
 
-from llm_worker.answers import PostgresAnswers
-from llm_worker.claims import Answered, Busy, Claim
+from llm_worker.answers.claims import Answered, Busy, Claim
+from llm_worker.answers.postgres import PostgresAnswers
 from posta.errors import Unavailable
 from posta.postgres.migrations import migrate
 from posta.postgres.pool import Database

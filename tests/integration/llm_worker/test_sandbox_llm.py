@@ -2,20 +2,19 @@
 
 import httpx
 import pytest
+from support.llm_asking import RULES, lineup
 from support.questions import discord_question
 from support.sandbox_server import sandbox_server
 
 from llm_worker.prompt import build_prompt
-from llm_worker.provider import ChatCompletions
+from llm_worker.providers.completion import Completion, Failed
+from llm_worker.providers.http import HttpProvider
+from llm_worker.providers.port import Request, Timeouts
 from llm_worker.question import question_of
-from llm_worker.rules import AnswerRules
-from llm_worker.settings import LlmSettings
 from posta.errors import NotNow, Permanent, Transient
 from posta_sandbox.rules import LlmLimits
 
 pytestmark = pytest.mark.integration
-
-RULES = AnswerRules(max_question_chars=1000, system={"en": "<question>", "es": "<question>"})
 
 
 @pytest.fixture
@@ -25,12 +24,22 @@ def sandbox():
         yield running
 
 
-async def ask(sandbox, *, timeout_s=5.0, **fields):
-    given = {"api_key": "any", **fields}
-    settings = LlmSettings(base_url=f"{sandbox.url}/llm/v1", **given)
+async def result_of(sandbox, *, timeout_s=5.0, **fields):
+    settings = {"base_url": f"{sandbox.url}/llm/v1", "api_key": "any", **fields}
+    (model,) = lineup(**settings).models.values()
     prompt = build_prompt(question_of(discord_question(text="Why is the sky blue?").data), RULES)
+    request = Request(prompt=prompt, max_tokens=150, timeouts=Timeouts().within(timeout_s))
     async with httpx.AsyncClient() as client:
-        return await ChatCompletions(client, settings).complete(prompt, timeout_s=timeout_s)
+        return await HttpProvider(client, model).ask(request)
+
+
+async def ask(sandbox, **fields):
+    """The completion, or its failure raised."""
+    verdict = (await result_of(sandbox, **fields)).verdict
+    if isinstance(verdict, Failed):
+        raise verdict.failure
+    assert isinstance(verdict, Completion)
+    return verdict
 
 
 async def test_an_answer_is_read_with_its_usage(sandbox):
@@ -74,7 +83,7 @@ async def test_an_unknown_model_is_named(sandbox):
         pytest.param({"kind": "reset"}, Transient, "connection .* broke", id="reset"),
         pytest.param({"kind": "truncated"}, Transient, "broke off", id="truncated"),
         pytest.param({"kind": "lost_answer"}, Transient, "connection .* broke", id="the answer is lost"),
-        pytest.param({"kind": "hang"}, Transient, "did not answer in 0.5 s", id="hang"),
+        pytest.param({"kind": "hang"}, Transient, "did not (begin to )?answer in 0.5 s", id="hang"),
     ],
 )
 async def test_each_fault_of_the_sandbox_is_the_failure_it_imitates(sandbox, fault, failure, reason):

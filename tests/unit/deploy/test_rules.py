@@ -8,8 +8,11 @@ from ingress.commands.rules import FILE_NAME as COMMANDS
 from ingress.commands.rules import load_commands
 from ingress.limits.hours import FILE_NAME as HOURS
 from ingress.limits.hours import load_hours
+from llm_worker.providers.lineup import load_lineup
+from llm_worker.providers.rules import FILE_NAME as MODELS
 from llm_worker.rules import PATH as ANSWERS
 from llm_worker.rules import load_rules
+from llm_worker.settings import LlmSettings
 from posta.destinations import FILE_NAME as DESTINATIONS
 from posta.destinations import load_destinations
 
@@ -20,6 +23,7 @@ LOADERS = {
     HOURS: lambda: load_hours(CONFIG / HOURS),
     DESTINATIONS: lambda: load_destinations(CONFIG / DESTINATIONS),
     ANSWERS.as_posix(): lambda: load_rules(CONFIG),
+    MODELS: lambda: load_lineup(CONFIG, LlmSettings(), {}),
 }
 """What each service reads at its start, by the file's path below the folder."""
 

@@ -1,33 +1,21 @@
 import asyncio
 
 import pytest
-from support.questions import AT, TOKEN, discord_question, email_question, message_of
+from support.llm_asking import Worker
+from support.questions import TOKEN, discord_question, email_question, message_of
 
-from llm_worker.claims import Answer, Busy
-from llm_worker.completion import Completion
-from llm_worker.fakes import FakeAnswers, FakeProvider, FakeTable
-from llm_worker.handler import AnswerPolicy, AnswerQuestions
-from llm_worker.rules import AnswerRules
+from llm_worker.answers.claims import Answer, Busy
+from llm_worker.fakes import FakeAnswers, FakeTable
+from llm_worker.providers.completion import Completion, Failed, Outcome
+from llm_worker.providers.port import Result
 from posta import topics
 from posta.domain.retry import ErrorClass
 from posta.engine.message import GivenUp
 from posta.errors import Expired, NotNow, Permanent, Transient, Unavailable
 
-RULES = AnswerRules(max_question_chars=1000, system={"en": "<question>", "es": "<question>"})
-POLICY = AnswerPolicy(timeout_s=60, lease_s=15, delivery_reserve_s=15)
 
-
-class World:
+class World(Worker):
     """A worker with a fake provider and a fake store, at a time that a test sets."""
-
-    def __init__(self, *script, table=None, owner="me", policy=POLICY):
-        self.now = AT.timestamp()
-        self.table = table or FakeTable()
-        self.answers = FakeAnswers(self.table, owner=owner, lease_s=15, clock=lambda: self.now)
-        self.provider = FakeProvider(*script)
-        self.handler = AnswerQuestions(
-            rules=RULES, policy=policy, provider=self.provider, answers=self.answers, clock=lambda: self.now
-        )
 
     async def handle(self, event=None):
         (publish,) = await self.handler.handle(message_of(event or discord_question()))
@@ -88,11 +76,17 @@ async def test_a_dead_workers_question_is_taken_over_after_its_lease():
     assert world.table.rows["discord:1"].calls == 2
 
 
-@pytest.mark.parametrize("failure", [Transient("503"), NotNow("429", wait_s=3), Permanent("400")])
-async def test_a_failed_call_frees_the_claim_so_that_any_worker_may_try_next(failure):
+FAILURES = [
+    Failed(outcome=Outcome.SERVER_ERROR, failure=Transient("503")),
+    Failed(outcome=Outcome.REFUSED, failure=Permanent("400")),
+]
+
+
+@pytest.mark.parametrize("failed", FAILURES)
+async def test_a_failed_call_frees_the_claim_so_that_any_worker_may_try_next(failed):
     table = FakeTable()
-    with pytest.raises(type(failure)):
-        await World(failure, table=table, owner="first").handle()
+    with pytest.raises(type(failed.failure)):
+        await World(failed, table=table, owner="first").handle()
     await World(table=table, owner="second").handle()
     assert table.rows["discord:1"].calls == 2
 
@@ -138,27 +132,27 @@ async def test_a_kept_answer_loses_to_that_of_a_worker_who_took_over():
 
 
 def go_away_during_call(world):
-    complete = world.provider.complete
+    ask = world.provider.ask
 
-    async def then_away(prompt, *, timeout_s):
+    async def then_away(request):
         world.answers.away = True
-        return await complete(prompt, timeout_s=timeout_s)
+        return await ask(request)
 
-    world.provider.complete = then_away
+    world.provider.ask = then_away
 
 
 async def test_a_worker_that_was_frozen_cannot_overwrite_the_answer_of_the_next():
     table = FakeTable()
     zombie = World(Completion(text="Late.", model="m"), table=table, owner="zombie")
     heir = World(Completion(text="In time.", model="m"), table=table, owner="heir")
-    complete = zombie.provider.complete
+    ask = zombie.provider.ask
 
-    async def freeze(prompt, *, timeout_s):
+    async def freeze(request):
         heir.now += 16
         await heir.handle()
-        return await complete(prompt, timeout_s=timeout_s)
+        return await ask(request)
 
-    zombie.provider.complete = freeze
+    zombie.provider.ask = freeze
     with pytest.raises(NotNow, match="took this over"):
         await zombie.handle()
     assert table.rows["discord:1"].answer.text == "In time."
@@ -167,15 +161,15 @@ async def test_a_worker_that_was_frozen_cannot_overwrite_the_answer_of_the_next(
 
 
 async def test_a_lease_is_renewed_while_the_call_runs():
-    world = World(policy=AnswerPolicy(timeout_s=60, lease_s=0.03, delivery_reserve_s=15))
+    world = World(lease_s=0.03)
     begun = world.now
 
-    async def slow(_prompt, *, timeout_s):
+    async def slow(_request):
         world.now += 10
         await asyncio.sleep(0.05)
-        return Completion(text="Slow.", model="m")
+        return Result(verdict=Completion(text="Slow.", model="m"))
 
-    world.provider.complete = slow
+    world.provider.ask = slow
     await world.handle()
     assert world.table.rows["discord:1"].lease_until == begun + 10 + 15
 
@@ -184,12 +178,12 @@ async def test_a_cancelled_call_frees_its_claim():
     world = World()
     begun = asyncio.Event()
 
-    async def hang(_prompt, *, timeout_s):
+    async def hang(request):
         begun.set()
-        await asyncio.sleep(timeout_s)
+        await asyncio.sleep(request.timeouts.total_s)
         raise AssertionError("was not cancelled")
 
-    world.provider.complete = hang
+    world.provider.ask = hang
     task = asyncio.create_task(world.handle())
     await begun.wait()
     task.cancel()
@@ -209,7 +203,7 @@ async def test_a_cancelled_call_frees_its_claim():
 async def test_a_call_may_take_what_the_deadline_leaves_after_delivery(life_s, timeout_s):
     world = World()
     await world.handle(discord_question(life_s=life_s))
-    assert world.provider.calls[0][1] == pytest.approx(timeout_s)
+    assert world.provider.calls[0].timeouts.total_s == pytest.approx(timeout_s)
 
 
 async def test_a_question_too_old_to_be_answered_in_time_is_expired_unpaid():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_worker.durations import parse_duration_s
+from llm_worker.providers.durations import parse_duration_s
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,15 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.llm_asking import Worker
 from support.questions import AT, discord_question, message_of
 
-from llm_worker.claims import Claim
-from llm_worker.completion import Completion
-from llm_worker.fakes import FakeAnswers, FakeTable
-from llm_worker.handler import AnswerPolicy, AnswerQuestions
-from llm_worker.rules import AnswerRules
+from llm_worker.answers.claims import Claim
+from llm_worker.fakes import FakeBooks, FakeTable
+from llm_worker.providers.completion import Completion, Failed, Outcome
+from llm_worker.providers.port import Result
 from posta.errors import NotNow, Transient, Unavailable
 
-RULES = AnswerRules(max_question_chars=1000, system={"en": "<question>", "es": "<question>"})
-POLICY = AnswerPolicy(timeout_s=60, lease_s=15, delivery_reserve_s=15)
 LEASE_S = 15
 STEPS = ("answer", "fail", "kill", "store away", "freeze", "rebalance", "wait")
 
@@ -26,6 +24,7 @@ class Fleet:
     def __init__(self):
         self.now = AT.timestamp()
         self.table = FakeTable()
+        self.books = FakeBooks(lambda: self.now)
         self.made = 0
         self.calls = 0
         self.published = set()
@@ -34,19 +33,18 @@ class Fleet:
     def start_process(self):
         self.made += 1
         self.step = "answer"
-        self.answers = FakeAnswers(
-            self.table, owner=f"process {self.made}", lease_s=LEASE_S, clock=lambda: self.now
+        worker = Worker(
+            clock=lambda: self.now, table=self.table, books=self.books, owner=f"process {self.made}"
         )
-        self.handler = AnswerQuestions(
-            rules=RULES, policy=POLICY, provider=self, answers=self.answers, clock=lambda: self.now
-        )
+        worker.provider.ask = self.ask
+        self.answers, self.handler = worker.answers, worker.handler
 
-    async def complete(self, _prompt, *, timeout_s):
+    async def ask(self, _request):
         self.calls += 1
         text = f"Text {self.calls}"
         step, self.step = self.step, "answer"
         if step == "fail":
-            raise Transient("503")
+            return Result(verdict=Failed(outcome=Outcome.NO_CONTENT, failure=Transient("nothing said")))
         if step == "store away":
             self.answers.away = True
         if step == "freeze":
@@ -55,7 +53,7 @@ class Fleet:
             self.start_process()
             await self.handle()
             self.handler, self.answers = frozen
-        return Completion(text=text, model="m")
+        return Result(verdict=Completion(text=text, model="m"))
 
     async def handle(self):
         try:

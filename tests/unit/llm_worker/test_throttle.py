@@ -1,6 +1,6 @@
 import pytest
 
-from llm_worker.throttle import DEFAULT_WAIT_S, MAX_WAIT_S, MIN_WAIT_S, throttle_wait_s
+from llm_worker.providers.throttle import DEFAULT_WAIT_S, MAX_WAIT_S, MIN_WAIT_S, throttle_wait_s
 
 NOW = 1_767_322_800.0  # Fri, 02 Jan 2026 03:00:00 GMT
 MESSAGE = "Rate limit reached for model `m` … Please try again in 5.289s. Visit us."

@@ -1,5 +1,5 @@
-from llm_worker.claims import Answer, Claim
-from llm_worker.unsaved import Unsaved
+from llm_worker.answers.claims import Answer, Claim
+from llm_worker.answers.unsaved import Unsaved
 
 
 def test_the_oldest_answer_goes_when_there_are_too_many():

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_worker.completion import Completion, Failed, Outcome
-from llm_worker.verdict import Response, judge
+from llm_worker.providers.completion import Completion, Failed, Outcome
+from llm_worker.providers.verdict import Response, judge
 from posta.errors import NotNow, Permanent, Transient
 
 JSON = {"content-type": "application/json"}
@@ -31,8 +31,8 @@ def error(code=None, kind=None, message="no"):
 
 def test_a_completion_carries_text_model_and_usage():
     usage = {"prompt_tokens": 18, "completion_tokens": 56, "total_tokens": 74}
-    assert judged(200, completion(usage=usage)) == Completion(
-        text="Because.", model="served", response_id="chatcmpl-1", tokens_in=18, tokens_out=56
+    assert judged(200, completion(usage=usage) | {"model": "asked-1"}) == Completion(
+        text="Because.", model="asked-1", response_id="chatcmpl-1", tokens_in=18, tokens_out=56
     )
 
 
@@ -51,6 +51,28 @@ def test_an_answer_cut_at_the_token_limit_is_still_an_answer():
     assert found.finish_reason == "length"
 
 
+def test_a_usage_that_cannot_be_is_named_and_not_believed():
+    found = judged(200, completion(usage={"prompt_tokens": 10**9, "completion_tokens": 3}))
+    assert isinstance(found, Completion)
+    assert (found.tokens_in, found.tokens_out) == (None, 3)
+    assert "wrong_usage" in found.oddities
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "odd"),
+    [
+        ("gpt-4o", "gpt-4o-2024-08-06", False),
+        ("meta/llama-3", "llama-3", False),
+        ("gpt-4o", "something-else", True),
+    ],
+)
+def test_an_answer_by_another_model_is_named_and_used(asked, answered, odd):
+    raw = json.dumps(completion() | {"model": answered}).encode()
+    found = judge(Response(status=200, headers=JSON, body=raw), model=asked, now=0.0)
+    assert isinstance(found, Completion)
+    assert ("wrong_model" in found.oddities) is odd
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [("a\x00b\ud800c", "abc"), (7, "asked"), (None, "asked"), ("", "asked"), ("m" * 999, "m" * 200)],
@@ -65,11 +87,27 @@ REFUSED_MESSAGE = {
     "choices": [{"message": {"content": None, "refusal": "I cannot"}, "finish_reason": "stop"}]
 }
 
+TOOL_MESSAGE = {
+    "choices": [{"message": {"content": None, "tool_calls": [{"id": "1"}]}, "finish_reason": "tool_calls"}]
+}
+
 
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "failure"),
     [
-        pytest.param(400, error("context_length_exceeded"), Outcome.REFUSED, Permanent, id="400"),
+        pytest.param(400, error("wrong_parameter"), Outcome.REFUSED, Permanent, id="400"),
+        pytest.param(
+            400, error("context_length_exceeded"), Outcome.CONTEXT_TOO_LONG, Permanent, id="too long",
+        ),
+        pytest.param(
+            400, error(None, "invalid_request_error", "prompt is too long: 9 > 8"), Outcome.CONTEXT_TOO_LONG,
+            Permanent, id="too long at Anthropic",
+        ),
+        pytest.param(
+            400, error(400, "exceed_context_size_error"), Outcome.CONTEXT_TOO_LONG, Permanent,
+            id="too long at llama.cpp",
+        ),
+        pytest.param(200, TOOL_MESSAGE, Outcome.TOOL_CALLS, Transient, id="tool calls"),
         pytest.param(404, error("model_not_found"), Outcome.REFUSED, Permanent, id="404"),
         pytest.param(422, {"detail": "no"}, Outcome.REFUSED, Permanent, id="422"),
         pytest.param(424, error(), Outcome.REFUSED, Permanent, id="424"),

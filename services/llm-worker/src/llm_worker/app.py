@@ -1,6 +1,7 @@
 """Wiring of llm-worker: the only place where its objects meet."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,10 +9,20 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from llm_worker.answers import PostgresAnswers
+from llm_worker.admin import llm_router
+from llm_worker.answers.postgres import PostgresAnswers
+from llm_worker.asking.asker import Asker
+from llm_worker.asking.gate import RoomGate
+from llm_worker.asking.seams import PlainPrompts
+from llm_worker.asking.status import LlmStatus
+from llm_worker.asking.waiting import WaitingRoom
+from llm_worker.budget.postgres import PostgresBooks
+from llm_worker.budget.purses import Purses
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
-from llm_worker.provider import ChatCompletions
-from llm_worker.rules import AnswerRules, load_rules
+from llm_worker.providers.http import HttpProvider
+from llm_worker.providers.lineup import Lineup, load_lineup
+from llm_worker.rules import load_rules
+from llm_worker.scratch import as_question
 from llm_worker.settings import LlmSettings, Settings
 from posta import topics
 from posta.auth import ApiKeys
@@ -33,26 +44,50 @@ NAME = "llm-worker"
 _DRAIN_SHARE = 0.6
 """Of the grace period; the rest is for releasing claims, committing and leaving the group."""
 _KEEPALIVE_S = 30.0
+_HANDLING_MARGIN_S = 20.0
+"""What a handling may take beside its calls: claiming, storing, a slow database."""
 _BODY_MOST_BYTES = 16 * 1024
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Answer questions until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
     rules = load_rules(settings.config_dir)
+    lineup = load_lineup(settings.config_dir, settings.llm, os.environ)
     keys = ApiKeys.parse(settings.api_keys.get_secret_value())
+    # A process is an owner: two starts of the same pod are two.
+    owner = str(uuid.uuid4())
     async with (
         _database(settings) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.llm) as client,
     ):
-        engine = _engine(settings, _handler(settings, rules, database, client), producer, database)
-        async with serving(build_app(engine, keys), settings.http):
-            log.info("started", model=settings.llm.model, base_url=settings.llm.base_url)
+        purses = Purses(lineup, PostgresBooks(database), owner=owner, keep_s=settings.llm.lease_s)
+        answers = PostgresAnswers(database, owner=owner, lease_s=settings.llm.lease_s)
+        waiting = WaitingRoom()
+        prompts = PlainPrompts(rules)
+        providers = {name: HttpProvider(client, model) for name, model in lineup.models.items()}
+        questions = AnswerQuestions(
+            policy=AnswerPolicy(
+                lease_s=settings.llm.lease_s,
+                delivery_reserve_s=settings.llm.delivery_reserve_s,
+                waiting_most=max(1, settings.llm.concurrency // 2),
+            ),
+            lineup=lineup,
+            prompts=prompts,
+            asker=Asker(providers, purses, prompts),
+            answers=answers,
+            waiting=waiting,
+        )
+        engine = _engine(settings, lineup, questions, producer, database, RoomGate(purses))
+        status = LlmStatus(lineup, purses, waiting, answers, engine)
+        async with purses.running(), serving(build_app(engine, keys, status), settings.http):
+            models = {name: model.name for name, model in lineup.models.items()}
+            log.info("started", models=models)
             await engine.run(stop)
 
 
-def build_app(engine: Engine, keys: ApiKeys) -> FastAPI:
-    """The HTTP side: health and metrics, and the engine's routes when there are keys for them."""
+def build_app(engine: Engine, keys: ApiKeys, status: LlmStatus) -> FastAPI:
+    """The HTTP side: health and metrics, and the routes for operators when there are keys for them."""
     health = Health()
     health.live("engine", engine.live_fault)
     health.ready("engine", engine.ready_fault)
@@ -60,10 +95,18 @@ def build_app(engine: Engine, keys: ApiKeys) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
     if keys:
         app.include_router(engine_router(engine, keys))
+        app.include_router(llm_router(status, keys))
     return app
 
 
-def _engine(settings: Settings, questions: AnswerQuestions, producer: Producer, database: Database) -> Engine:
+def _engine(
+    settings: Settings,
+    lineup: Lineup,
+    questions: AnswerQuestions,
+    producer: Producer,
+    database: Database,
+    room: RoomGate,
+) -> Engine:
     return Engine(
         topics.LLM_WORKER,
         questions.handle,
@@ -72,26 +115,12 @@ def _engine(settings: Settings, questions: AnswerQuestions, producer: Producer, 
         policy=EnginePolicy(
             retry=settings.retry.policy(),
             concurrency=settings.llm.concurrency,
-            handler_timeout_s=settings.handler_timeout_s,
+            handler_timeout_s=lineup.longest_call_s * lineup.most_calls + _HANDLING_MARGIN_S,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
         ),
         on_given_up=questions.apologise,
-        gates=(Gate(name=DEPENDENCY, probe=database.ping),),
-    )
-
-
-def _handler(
-    settings: Settings, rules: AnswerRules, database: Database, client: httpx.AsyncClient
-) -> AnswerQuestions:
-    llm = settings.llm
-    return AnswerQuestions(
-        rules=rules,
-        policy=AnswerPolicy(
-            timeout_s=llm.timeout_s, lease_s=llm.lease_s, delivery_reserve_s=llm.delivery_reserve_s
-        ),
-        provider=ChatCompletions(client, llm),
-        # A process is an owner: two starts of the same pod are two.
-        answers=PostgresAnswers(database, owner=str(uuid.uuid4()), lease_s=llm.lease_s),
+        gates=(Gate(name=DEPENDENCY, probe=database.ping), room.gate),
+        interpret=as_question,
     )
 
 

@@ -1,28 +1,60 @@
-"""Stand-ins for tests: a provider that follows a script, and a store of answers in memory."""
+"""Stand-ins for tests: a provider that follows a script, stores of answers and of books in memory."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from llm_worker.claims import Answer, Answered, Busy, Claim
-from llm_worker.completion import Completion
-from llm_worker.prompt import Prompt
+from llm_worker.answers.claims import Answer, Answered, Busy, Claim
+from llm_worker.budget.book import Book, book_of
+from llm_worker.budget.books import LastVisit, Visited
+from llm_worker.budget.steady import Seen
+from llm_worker.budget.visit import Rules, Visit, attend
+from llm_worker.providers.completion import Completion, Failed
+from llm_worker.providers.port import Request, Result
 from posta.errors import Unavailable
 
 
 class FakeProvider:
-    """Raises or returns what its script says, in order, and then a fixed completion for ever."""
+    """Answers what its script says, in order, and then a fixed completion for ever; see ``Provider``."""
 
-    def __init__(self, *script: Completion | BaseException) -> None:
+    def __init__(self, *script: Completion | Failed | BaseException) -> None:
         self._script = list(script)
-        self.calls: list[tuple[Prompt, float]] = []
+        self.calls: list[Request] = []
 
-    async def complete(self, prompt: Prompt, *, timeout_s: float) -> Completion:
-        """See ``llm_worker.handler.Provider``."""
-        self.calls.append((prompt, timeout_s))
+    def script(self, *steps: Completion | Failed | BaseException) -> None:
+        """Do these next."""
+        self._script.extend(steps)
+
+    async def ask(self, request: Request) -> Result:
+        """See ``llm_worker.providers.port.Provider``."""
+        self.calls.append(request)
         step = self._script.pop(0) if self._script else Completion(text="An answer.", model="fake-1")
         if isinstance(step, BaseException):
             raise step
-        return step
+        return Result(verdict=step)
+
+
+class FakeBooks:
+    """``llm_worker.budget.books.Books`` in memory; ``clock`` is the database's, ``away`` takes it away."""
+
+    def __init__(self, clock: Callable[[], float], *, monotonic: Callable[[], float] | None = None) -> None:
+        self._clock = clock
+        self._monotonic = monotonic or clock
+        self.books: dict[str, Book] = {}
+        self.visits = 0
+        self.away = False
+
+    async def visit(self, bucket: str, visit: Visit, rules: Rules, *, last: LastVisit | None) -> Visited:
+        """See ``Books``."""
+        if self.away:
+            raise Unavailable("postgres", "the fake is away")
+        self.visits += 1
+        begun = self._monotonic()
+        book = book_of(self.books[bucket].to_json()) if bucket in self.books else Book()
+        if last is not None:
+            visit = replace(visit, seen=Seen(at=last.at, passed_s=begun - last.begun))
+        answer, view = attend(book, visit, rules, database_now=self._clock())
+        self.books[bucket] = book
+        return Visited(answer=answer, view=view, last=LastVisit(at=view.at, begun=begun))
 
 
 @dataclass(slots=True)
@@ -32,6 +64,7 @@ class _Row:
     lease_until: float
     calls: int
     answer: Answer | None = None
+    scratch: str | None = None
 
 
 @dataclass(slots=True)
@@ -42,7 +75,7 @@ class FakeTable:
 
 
 class FakeAnswers:
-    """``llm_worker.claims.Answers`` in memory; while ``away`` every method raises ``Unavailable``."""
+    """``llm_worker.answers.claims.Answers`` in memory; while ``away`` every method raises ``Unavailable``."""
 
     def __init__(self, table: FakeTable, *, owner: str, lease_s: float, clock: Callable[[], float]) -> None:
         self._rows = table.rows
@@ -51,7 +84,13 @@ class FakeAnswers:
         self._clock = clock
         self.away = False
 
-    async def claim(self, event_id: str) -> Claim | Answered | Busy:
+    async def find(self, event_id: str) -> Answer | None:
+        """See ``Answers``."""
+        self._reach()
+        row = self._rows.get(event_id)
+        return None if row is None else row.answer
+
+    async def claim(self, event_id: str, *, scratch: str | None = None) -> Claim | Answered | Busy:
         """See ``Answers``."""
         self._reach()
         now = self._clock()
@@ -59,13 +98,24 @@ class FakeAnswers:
         if row is None:
             row = self._rows[event_id] = _Row(self._owner, 0, 0.0, 0)
         elif row.answer is not None:
-            return Answered(answer=row.answer)
+            if scratch is None or row.scratch == scratch:
+                return Answered(answer=row.answer)
+            row.answer = None
         elif row.owner != self._owner and row.lease_until > now:
             return Busy(lease_left_s=row.lease_until - now)
         row.owner, row.lease_until = self._owner, now + self._lease_s
+        row.scratch = scratch or row.scratch
         row.fence += 1
         row.calls += 1
         return Claim(event_id=event_id, fence=row.fence, calls=row.calls)
+
+    async def again(self, claim: Claim) -> bool:
+        """See ``Answers``."""
+        row = self._held(claim)
+        if row is None or row.answer is not None:
+            return False
+        row.calls += 1
+        return True
 
     async def renew(self, claim: Claim) -> bool:
         """See ``Answers``."""

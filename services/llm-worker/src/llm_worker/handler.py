@@ -1,12 +1,15 @@
-"""Answers one question: the stored answer if there is one, otherwise one paid call, kept before it is sent.
+"""Answers one question: what is known is given, what is not is asked for once, kept, and then sent.
 
-    claim ─▶ Answered ───────────────────────────────────────▶ reply
-          ─▶ Busy     ─▶ NotNow (until the other's lease ends)
-          ─▶ Claim    ─▶ call ─▶ store ──────────────────────▶ reply
-                          │        └─ store away: kept in memory, stored when the event comes again
-                          └─ failed: claim released, the failure goes to the engine
+    desk ─▶ an answer that needs no model ─────────────────────────────────▶ reply
+         └─▶ turn ─▶ claim ─┬▶ Answered: give the turn back ───────────────▶ reply
+              │             ├▶ Busy: give it back, NotNow (until the other's lease ends)
+              │             └▶ Claim ─▶ call ─▶ store ─────────────────────▶ reply
+              │                          │        └─ store away: kept in memory, stored when it comes again
+              │                          └─ failed: claim released, the failure goes to the engine
+              └─ no room: answered before? ─ else it waits, without a claim and without an attempt
 
-Provider calls per event stay within its attempts, its waits for a rate limit and the kills it saw.
+A turn is had before the claim, so that waiting holds nothing. Provider calls per event stay within its
+attempts, the fallbacks and hedges of its route, and the kills it met.
 """
 
 import asyncio
@@ -14,18 +17,24 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-from llm_worker.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost
-from llm_worker.completion import Completion
-from llm_worker.lease import renewed
-from llm_worker.prompt import Prompt, build_prompt
-from llm_worker.question import question_of
-from llm_worker.replies import answer_reply, apology_reply
-from llm_worker.rules import AnswerRules
+from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost
+from llm_worker.answers.lease import renewed
+from llm_worker.answers.unsaved import Unsaved
+from llm_worker.asking.asker import Asker, Inquiry, NoTurn, Refusal, Turn
+from llm_worker.asking.routes import first_model, route_of
+from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder
+from llm_worker.asking.waiting import WaitingRoom
+from llm_worker.asking.waits import failure_of
+from llm_worker.providers.completion import Completion
+from llm_worker.providers.lineup import Lineup
+from llm_worker.question import Question, question_of
+from llm_worker.replies import answer_reply, apology_reply, refusal_text
+from llm_worker.scratch import QuestionMessage
 from llm_worker.text import cap, sanitize
-from llm_worker.unsaved import Unsaved
 from posta import topics
+from posta.domain.envelope import Event
 from posta.domain.payloads import DiscordInteraction, EmailReceived
 from posta.engine.message import GivenUp, Message, Publish
 from posta.errors import Expired, NotNow, Transient
@@ -40,33 +49,16 @@ _AFTER_LOSS_S = 0.5
 """Soon: the next handling learns from the store how long the new owner's lease still runs."""
 
 
-class Provider(Protocol):
-    """Whoever completes prompts."""
-
-    async def complete(self, prompt: Prompt, *, timeout_s: float) -> Completion:
-        """One call; raises ``Transient``, ``NotNow`` or ``Permanent``."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerPolicy:
-    """How long things may take, in seconds."""
+    """How long things may take in seconds, and how many may wait."""
 
-    timeout_s: float
-    """One call."""
     lease_s: float
     """A claim without renewal."""
     delivery_reserve_s: float
     """What is left before the deadline for delivering the answer."""
-
-    def call_budget_s(self, *, deadline: float | None, now: float) -> float:
-        """How long a call begun at ``now`` may take. Raises ``Expired`` when it is too late to begin one."""
-        if deadline is None:
-            return self.timeout_s
-        budget_s = min(self.timeout_s, deadline - now - self.delivery_reserve_s)
-        if budget_s < _MIN_CALL_S:
-            raise Expired("too little time is left before the question's deadline to answer it")
-        return budget_s
+    waiting_most: int = 32
+    """Questions without a deadline that wait in this process; more go to the lanes."""
 
 
 class AnswerQuestions:
@@ -75,16 +67,22 @@ class AnswerQuestions:
     def __init__(
         self,
         *,
-        rules: AnswerRules,
         policy: AnswerPolicy,
-        provider: Provider,
+        lineup: Lineup,
+        prompts: PromptBuilder,
+        asker: Asker,
         answers: Answers,
+        desk: Desk | None = None,
+        waiting: WaitingRoom | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._rules = rules
         self._policy = policy
-        self._provider = provider
+        self._lineup = lineup
+        self._prompts = prompts
+        self._asker = asker
         self._answers = answers
+        self._desk = desk or EmptyDesk()
+        self._waiting = waiting or WaitingRoom(clock=clock)
         self._clock = clock
         self._unsaved = Unsaved()
 
@@ -94,14 +92,17 @@ class AnswerQuestions:
         question = question_of(event.data)
         answer = await self._kept(event.id)
         if answer is None:
-            prompt = build_prompt(question, self._rules)
-            answer = await self._answer(event.id, prompt, message.deadline)
+            answer = await self._desk.ready(event, question)
+        if answer is None:
+            answer = await self._asked(message, question)
+        self._waiting.leave(event.id)
         reply = answer_reply(event, answer.text, at=self._now())
         return [Publish(topic=topics.REPLIES_READY, event=reply)]
 
     async def apologise(self, message: Message[Any], given_up: GivenUp) -> Iterable[Publish]:
         """The apology for a question that becomes a dead letter; nothing when it could reach nobody."""
         event = message.event
+        self._waiting.leave(event.id)
         if not isinstance(event.data, DiscordInteraction | EmailReceived):
             return []
         reply = apology_reply(event, at=self._now())
@@ -123,20 +124,81 @@ class AnswerQuestions:
         self._unsaved.drop(event_id)
         return answer if stored else None
 
-    async def _answer(self, event_id: str, prompt: Prompt, deadline: float | None) -> Answer:
-        match await self._answers.claim(event_id):
+    async def _asked(self, message: Message[Any], question: Question) -> Answer:
+        event = message.event
+        scratch = message.scratch if isinstance(message, QuestionMessage) else None
+        last_end = None if message.deadline is None else message.deadline - self._policy.delivery_reserve_s
+        if last_end is not None and self._clock() + _MIN_CALL_S > last_end:
+            return await self._found_or(
+                event.id,
+                scratch,
+                Expired("too little time is left before the question's deadline to answer it"),
+            )
+        route = route_of(question, self._lineup)
+        inquiry = Inquiry(
+            event_id=event.id,
+            tenant=question.tenant,
+            route=route,
+            prompt=await self._prompts.build(event, question),
+            is_urgent=message.deadline is not None,
+            last_end=last_end,
+        )
+        try:
+            turn = await self._asker.turn(inquiry, first_model(route, event.id))
+        except NoTurn as exc:
+            return await self._found_or(event.id, scratch, self._shortage(inquiry, exc))
+        return await self._with_turn(event, question, inquiry, turn, scratch)
+
+    async def _found_or(self, event_id: str, scratch: str | None, failure: Exception) -> Answer:
+        """The answer that somebody has paid for already; else the failure is raised."""
+        found = await self._answers.find(event_id) if scratch is None else None
+        if found is None:
+            raise failure
+        log.info("answer_found", event_id=event_id)
+        return found
+
+    def _shortage(self, inquiry: Inquiry, no_turn: NoTurn) -> Exception:
+        """What the engine is told, noted for whoever wonders why the question waits."""
+        shortage = no_turn.shortage
+        waiting = self._waiting.unhurried(beside=inquiry.event_id)
+        failure = failure_of(
+            shortage,
+            last_start=None if inquiry.last_end is None else inquiry.last_end - _MIN_CALL_S,
+            now=self._clock(),
+            crowded=not inquiry.is_urgent and waiting >= self._policy.waiting_most,
+        )
+        if not isinstance(failure, Expired):
+            self._waiting.enter(
+                inquiry.event_id, why=shortage.why, is_urgent=inquiry.is_urgent, wait_s=shortage.wait_s
+            )
+        return failure
+
+    async def _with_turn(
+        self, event: Event[Any], question: Question, inquiry: Inquiry, turn: Turn, scratch: str | None
+    ) -> Answer:
+        try:
+            claimed = await self._answers.claim(event.id, scratch=scratch)
+        except BaseException:
+            self._asker.give_back(turn)
+            raise
+        match claimed:
             case Answered(answer=answer):
-                log.info("answer_found", event_id=event_id)
+                self._asker.give_back(turn)
+                log.info("answer_found", event_id=event.id)
                 return answer
             case Busy(lease_left_s=left_s):
+                self._asker.give_back(turn)
                 raise NotNow("another worker is answering this", wait_s=left_s + _AFTER_LEASE_S)
             case Claim() as claim:
-                return await self._pay(claim, prompt, deadline)
+                answer = await self._pay(claim, question, inquiry, turn)
+                await self._desk.noted(event, question, answer)
+                return answer
 
-    async def _pay(self, claim: Claim, prompt: Prompt, deadline: float | None) -> Answer:
+    async def _pay(self, claim: Claim, question: Question, inquiry: Inquiry, turn: Turn) -> Answer:
         async with renewed(self._answers, claim, every_s=self._policy.lease_s / 3):
-            budget_s = self._policy.call_budget_s(deadline=deadline, now=self._clock())
-            answer = _worth_keeping(await self._provider.complete(prompt, timeout_s=budget_s))
+            turn = await self._fresh(inquiry, turn)
+            said = await self._say(claim, inquiry, turn)
+            answer = _worth_keeping(said, question)
             self._unsaved.keep(claim, answer)
             # Shielded: whoever cancels us now gains milliseconds and loses a paid answer.
             stored = await asyncio.shield(self._answers.store(claim, answer))
@@ -145,17 +207,40 @@ class AnswerQuestions:
             raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
         return answer
 
+    async def _say(self, claim: Claim, inquiry: Inquiry, turn: Turn) -> Completion | Refusal:
+        try:
+            return await self._asker.ask(inquiry, turn, lambda: self._once_more(claim))
+        except NoTurn as exc:
+            raise self._shortage(inquiry, exc) from None
+
+    async def _fresh(self, inquiry: Inquiry, turn: Turn) -> Turn:
+        """The turn, or another one if claiming took so long that it may not be used any more."""
+        if self._asker.is_fresh(turn):
+            return turn
+        self._asker.give_back(turn)
+        try:
+            return await self._asker.turn(inquiry, turn.model)
+        except NoTurn as exc:
+            raise self._shortage(inquiry, exc) from None
+
+    async def _once_more(self, claim: Claim) -> None:
+        """Count one call more before it is made. Raises ``ClaimLost`` when it must not be made."""
+        if not await self._answers.again(claim):
+            raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
+
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
 
-def _worth_keeping(completion: Completion) -> Answer:
-    text = cap(sanitize(completion.text), _STORED_MAX_CHARS)
+def _worth_keeping(said: Completion | Refusal, question: Question) -> Answer:
+    if isinstance(said, Refusal):
+        return Answer(text=refusal_text(question.locale), model=said.model)
+    text = cap(sanitize(said.text), _STORED_MAX_CHARS)
     if not text:
         raise Transient("the LLM's answer holds nothing that can be shown")
     return Answer(
         text=text,
-        model=completion.model,
-        tokens_in=completion.tokens_in,
-        tokens_out=completion.tokens_out,
+        model=said.model,
+        tokens_in=said.tokens_in,
+        tokens_out=said.tokens_out,
     )

@@ -12,6 +12,9 @@ from llm_worker.question import Question
 from llm_worker.rules import AnswerRules
 from llm_worker.text import cap, sanitize
 
+_OPENING, _CLOSING = "<question>\n", "\n</question>"
+_SHORTEST_CHARS = 40
+"""A question cut further says nothing."""
 _TAG = re.compile(r"<(?=\s*/?\s*question\b)", re.IGNORECASE)
 
 
@@ -27,6 +30,19 @@ class Prompt:
         """In the form of the chat completions API."""
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.system + self.user
+
+    def shortened(self, share: float) -> "Prompt | None":
+        """The same with the question cut to ``share`` of its length; None when hardly anything is left."""
+        inside = self.user.removeprefix(_OPENING).removesuffix(_CLOSING)
+        chars = int(len(inside) * share)
+        if chars < _SHORTEST_CHARS:
+            return None
+        return Prompt(system=self.system, user=f"{_OPENING}{cap(inside, chars)}{_CLOSING}")
+
 
 def build_prompt(question: Question, rules: AnswerRules) -> Prompt:
     """The prompt in the person's language, the question capped at the rules' length."""
@@ -36,5 +52,5 @@ def build_prompt(question: Question, rules: AnswerRules) -> Prompt:
     asked = _TAG.sub("&lt;", cap(asked, rules.max_question_chars))
     return Prompt(
         system=rules.system[question.language].strip(),
-        user=f"<question>\n{asked}\n</question>",
+        user=f"{_OPENING}{asked}{_CLOSING}",
     )

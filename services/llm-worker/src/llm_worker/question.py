@@ -17,6 +17,10 @@ class Question:
     """A mail's subject, which may be all there is; empty on Discord."""
     locale: str
     target: DiscordTarget | EmailTarget
+    tenant: str = ""
+    """Who shares an allowance fairly with the others: a guild, a person who writes directly, a mailbox."""
+    command: str = ""
+    """The Discord command that was used; empty by mail."""
 
     @property
     def language(self) -> Language:
@@ -31,10 +35,21 @@ def question_of(data: Payload) -> Question:
     """
     match data:
         case DiscordInteraction():
-            question = Question(text=data.text, subject="", locale=data.locale, target=target_of(data))
+            question = Question(
+                text=data.text,
+                subject="",
+                locale=data.locale,
+                target=target_of(data),
+                tenant=f"guild:{data.guild_id}" if data.guild_id else f"person:{data.person.id}",
+                command=data.command,
+            )
         case EmailReceived():
             question = Question(
-                text=data.text, subject=data.subject, locale=data.locale, target=target_of(data)
+                text=data.text,
+                subject=data.subject,
+                locale=data.locale,
+                target=target_of(data),
+                tenant=f"mailbox:{data.account}",
             )
         case _:
             raise Malformed(f"{data.TYPE} is no question for an LLM")
@@ -47,7 +62,13 @@ def target_of(data: DiscordInteraction | EmailReceived) -> DiscordTarget | Email
     """Where the reply goes: the interaction's original response, or the mail's thread."""
     if isinstance(data, DiscordInteraction):
         return DiscordTarget(
-            interaction_id=data.interaction_id, application_id=data.application_id, token=data.token
+            interaction_id=data.interaction_id,
+            application_id=data.application_id,
+            token=data.token,
+            user_id=data.person.id,
+            channel_id=data.channel_id,
+            guild_id=data.guild_id,
+            ephemeral=data.ephemeral,
         )
     return EmailTarget(
         account=data.account,

@@ -26,6 +26,11 @@ _APOLOGY: Mapping[Language, str] = {
     ),
 }
 
+_REFUSAL: Mapping[Language, str] = {
+    "en": "I am sorry: I cannot help with this question.",
+    "es": "Lo siento: no puedo ayudarte con esta pregunta.",
+}
+
 Asking = Event[DiscordInteraction] | Event[EmailReceived]
 
 
@@ -76,3 +81,8 @@ def apology_reply(asked: Asking, *, at: datetime) -> Event[ReplyReady] | None:
 def apology_text(locale: str, *, reference: str) -> str:
     """What the person is told, in their language, with the reference an operator can look up."""
     return _APOLOGY[language_of(locale)].format(reference=reference)
+
+
+def refusal_text(locale: str) -> str:
+    """What the person is told when the model would not answer, in their language."""
+    return _REFUSAL[language_of(locale)]

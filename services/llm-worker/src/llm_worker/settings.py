@@ -8,9 +8,6 @@ from posta.domain.backoff import FullJitter
 from posta.domain.retry import RetryPolicy
 from posta.settings import Group, ServiceSettings
 
-HANDLING_MARGIN_S = 20.0
-"""What a handling may take beside the call itself: claiming, storing, a slow database."""
-
 
 class LlmSettings(Group):
     """Which LLM is asked, and how."""
@@ -65,10 +62,5 @@ class Settings(ServiceSettings):
     llm: LlmSettings = LlmSettings()
     retry: RetrySettings = RetrySettings()
     api_keys: SecretStr = SecretStr("")
-    """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` and
-    ``engine:operate``. Unset: ``/v1/engine`` does not exist."""
-
-    @property
-    def handler_timeout_s(self) -> float:
-        """Seconds after which a handling is cancelled, whatever it waits for."""
-        return self.llm.timeout_s + HANDLING_MARGIN_S
+    """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` (also for
+    ``/admin/llm``) and ``engine:operate``. Unset: neither exists."""

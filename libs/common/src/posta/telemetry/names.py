@@ -187,6 +187,22 @@ DISCORD_RATE_LIMITED = Counter(
     "429 answers of Discord, by scope: user, shared, global, or blocked without a time.",
     ["scope"],
 )
+DISCORD_BOT_REFUSED = Counter(
+    "posta_discord_bot_refused_total", "Times Discord did not know the bot's token; all its calls stop."
+)
+DESTINATIONS_DISABLED = Gauge(
+    "posta_destinations_disabled", "Destinations that nothing is sent to until an operator enables them."
+)
+EVENTS_ROUTED = Counter(
+    "posta_events_routed_total",
+    "Published events, by what the routes said: deliver, fan_out, hold (quiet hours), digest, drop.",
+    ["decision"],
+)
+ANSWERS_REROUTED = Counter(
+    "posta_answers_rerouted_total",
+    "Answers that went another way than the interaction's, by route: dm, channel, destination, none.",
+    ["route"],
+)
 TEMPLATE_FAILURES = Counter(
     "posta_template_failures_total", "Events shown plainly because their template failed.", ["template"]
 )
@@ -236,12 +252,16 @@ LLM_NO_ROOM = Counter(
     ["model", "why"],
 )
 LLM_FALLBACKS = Counter(
-    "posta_llm_fallbacks_total", "Questions asked elsewhere, by the model that failed and its class.", ["model", "kind"]
+    "posta_llm_fallbacks_total",
+    "Questions asked elsewhere, by the model that failed and its class.",
+    ["model", "kind"],
 )
 LLM_HEDGES = Counter(
     "posta_llm_hedges_total", "Second calls made because the first was slow, by which answered.", ["won"]
 )
-LLM_SHORTENED = Counter("posta_llm_prompts_shortened_total", "Prompts cut because they were too long.", ["model"])
+LLM_SHORTENED = Counter(
+    "posta_llm_prompts_shortened_total", "Prompts cut because they were too long.", ["model"]
+)
 LLM_WAITING = Gauge("posta_llm_waiting_questions", "Questions of this process that wait for room.")
 
 # --- dlq-admin -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from llm_worker.durations import parse_duration_s
+from llm_worker.providers.durations import parse_duration_s
 
 DEFAULT_WAIT_S = 10.0
 MIN_WAIT_S = 0.5

@@ -8,28 +8,40 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from prometheus_client import REGISTRY
+from support.llm_asking import lineup
 
 from llm_worker.prompt import Prompt
-from llm_worker.provider import ChatCompletions
-from llm_worker.settings import LlmSettings
+from llm_worker.providers.completion import Completion, Failed
+from llm_worker.providers.http import HttpProvider
+from llm_worker.providers.port import Request, Timeouts
 from posta.errors import NotNow, Permanent, Transient
 from posta.telemetry import tracing
 
 PROMPT = Prompt(system="Be brief.", user="<question>\nWhy?\n</question>")
 GOOD = {
     "id": "chatcmpl-1",
-    "model": "served",
+    "model": "m-served",
     "choices": [{"message": {"content": "Because."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 10, "completion_tokens": 3},
 }
 
 
-async def ask(handle, *, timeout_s=5.0, model="m", **fields):
-    settings = LlmSettings(base_url="https://llm.example/v1/", api_key="sk-test", model=model, **fields)
+async def result_of(handle, *, text="", limits=None, **fields):
+    settings = {"base_url": "https://llm.example/v1/", "api_key": "sk-test", "model": "m", **fields}
+    (model,) = lineup(text, **settings).models.values()
     async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
-        return await ChatCompletions(client, settings, clock=lambda: 0.0).complete(
-            PROMPT, timeout_s=timeout_s
-        )
+        provider = HttpProvider(client, model, clock=lambda: 0.0)
+        request = Request(prompt=PROMPT, max_tokens=model.max_tokens, timeouts=limits or Timeouts(total_s=5))
+        return await provider.ask(request)
+
+
+async def ask(handle, **fields):
+    """The completion, or its failure raised."""
+    verdict = (await result_of(handle, **fields)).verdict
+    if isinstance(verdict, Failed):
+        raise verdict.failure
+    assert isinstance(verdict, Completion)
+    return verdict
 
 
 def answers(status=200, content=None, **more):
@@ -67,6 +79,8 @@ async def test_the_request_is_what_the_api_wants():
         "model": "m",
         "messages": PROMPT.messages,
         "max_completion_tokens": 77,
+        "stream": True,
+        "stream_options": {"include_usage": True},
     }
 
 
@@ -77,9 +91,7 @@ async def test_without_a_key_none_is_sent():
         seen.append(request.headers)
         return httpx.Response(200, json=GOOD)
 
-    settings = LlmSettings(base_url="http://llm.example")
-    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
-        await ChatCompletions(client, settings).complete(PROMPT, timeout_s=5)
+    await ask(handle, api_key="")
     assert "authorization" not in seen[0]
 
 
@@ -149,8 +161,10 @@ async def test_a_call_never_takes_longer_than_it_may():
         await asyncio.sleep(60)
         return httpx.Response(200)
 
+    with pytest.raises(Transient, match="did not begin to answer in 0.05 s"):
+        await ask(handle, limits=Timeouts(first_token_s=0.05))
     with pytest.raises(Transient, match="did not answer in 0.05 s"):
-        await ask(handle, timeout_s=0.05)
+        await ask(handle, limits=Timeouts().within(0.05))
 
 
 async def test_tokens_are_counted_as_the_provider_counts_them():
@@ -185,7 +199,7 @@ async def test_a_span_describes_the_call_and_holds_neither_prompt_nor_key(spans)
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "m",
         "gen_ai.request.max_tokens": 1024,
-        "gen_ai.response.model": "served",
+        "gen_ai.response.model": "m-served",
         "gen_ai.response.id": "chatcmpl-1",
         "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.usage.input_tokens": 10,

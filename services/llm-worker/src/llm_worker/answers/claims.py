@@ -2,8 +2,8 @@
 
     (no row) ──claim──▶ Claimed(owner, fence 1) ──store──▶ Answered: found by every later claim
                             │        ▲
-            lease over, released,    └── claim: fence + 1, calls + 1
-            or the same owner ───────┘
+            lease over, released,    ├── claim: fence + 1, calls + 1
+            or the same owner ───────┘        (also of an answer, "from scratch", once per replay)
 
 A claim counts one provider call as begun. Whoever holds an older fence can neither renew nor
 store: a process that was frozen while another took over loses, however late it wakes.
@@ -57,8 +57,20 @@ class ClaimLost(NotNow):
 class Answers(Protocol):
     """The store of claims and answers. Every method raises ``Unavailable`` when the store is away."""
 
-    async def claim(self, event_id: str) -> Claim | Answered | Busy:
-        """Take the right to call for ``event_id``, or say why not."""
+    async def find(self, event_id: str) -> Answer | None:
+        """The answer, if somebody has paid already; nothing is claimed."""
+        ...
+
+    async def claim(self, event_id: str, *, scratch: str | None = None) -> Claim | Answered | Busy:
+        """Take the right to call for ``event_id``, or say why not.
+
+        ``scratch`` names an admin's wish to have it answered anew: an answer from before it does not
+        count, one given since does.
+        """
+        ...
+
+    async def again(self, claim: Claim) -> bool:
+        """Count one call more under the same claim, before it is made; False when the claim is lost."""
         ...
 
     async def renew(self, claim: Claim) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from llm_worker.claims import Answer, Claim
+from llm_worker.answers.claims import Answer, Claim
 
 MAX_ANSWERS = 2000
 """Far more than one process has calls in flight; the oldest goes first, and is paid for again."""

@@ -1,8 +1,10 @@
 """What a call to the provider came to: a completion, or an outcome with a name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from llm_worker.providers.told import LimitTold
 from posta.errors import Failure
 
 
@@ -43,6 +45,60 @@ class Outcome(StrEnum):
     """A choice whose content is null or blank."""
     CUT_OFF = "cut_off"
     """finish_reason ``length`` before the first visible word (reasoning models)."""
+    TOOL_CALLS = "tool_calls"
+    """It wants a tool called, although none was offered."""
+    CONTEXT_TOO_LONG = "context_too_long"
+    """The prompt is longer than the model's context."""
+
+
+class Kind(StrEnum):
+    """The classes of failure, each with a next choice of its own in ``llm.yaml``."""
+
+    RATE = "rate"
+    """Its limit is used up."""
+    SERVER = "server"
+    """It failed, answered nonsense, or does not let us in."""
+    TIMEOUT = "timeout"
+    """It was too slow."""
+    CONTEXT = "context"
+    """The prompt is too long: asked again shortened, at the same place."""
+    REFUSED = "refused"
+    """It would not answer this: that is an answer, unless another choice is named."""
+    FAULT = "fault"
+    """The request itself is wrong: nobody else is asked."""
+
+
+KINDS: Mapping[Outcome, Kind] = {
+    Outcome.THROTTLED: Kind.RATE,
+    Outcome.QUOTA_EXHAUSTED: Kind.SERVER,
+    Outcome.UNAUTHORIZED: Kind.SERVER,
+    Outcome.REFUSED: Kind.FAULT,
+    Outcome.TOO_LARGE: Kind.CONTEXT,
+    Outcome.REDIRECTED: Kind.SERVER,
+    Outcome.CONTENT_REFUSED: Kind.REFUSED,
+    Outcome.SERVER_ERROR: Kind.SERVER,
+    Outcome.TIMEOUT: Kind.TIMEOUT,
+    Outcome.CONNECTION: Kind.SERVER,
+    Outcome.NOT_JSON: Kind.SERVER,
+    Outcome.TRUNCATED: Kind.SERVER,
+    Outcome.NO_CHOICES: Kind.SERVER,
+    Outcome.NO_CONTENT: Kind.SERVER,
+    Outcome.CUT_OFF: Kind.SERVER,
+    Outcome.TOOL_CALLS: Kind.SERVER,
+    Outcome.CONTEXT_TOO_LONG: Kind.CONTEXT,
+}
+
+TRIPPING = frozenset(
+    {
+        Outcome.SERVER_ERROR,
+        Outcome.TIMEOUT,
+        Outcome.CONNECTION,
+        Outcome.NOT_JSON,
+        Outcome.TRUNCATED,
+        Outcome.NO_CHOICES,
+    }
+)
+"""Outcomes that count against a circuit: the server is ill. Never a request's own fault, never a 429."""
 
 
 ALERTING = frozenset({Outcome.UNAUTHORIZED, Outcome.QUOTA_EXHAUSTED, Outcome.REDIRECTED})
@@ -60,6 +116,10 @@ class Completion:
     tokens_in: int | None = None
     """Prompt tokens the provider counted; None when it did not say."""
     tokens_out: int | None = None
+    tokens_cached: int | None = None
+    """Of ``tokens_in``, those that the provider had in its cache."""
+    oddities: tuple[str, ...] = ()
+    """What was odd and harmless: ``wrong_model``, ``wrong_usage``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +128,10 @@ class Failed:
 
     outcome: Outcome
     failure: Failure
+    limits: tuple[LimitTold, ...] = ()
+    """Of a 429: the limits that its text names."""
+
+    @property
+    def kind(self) -> Kind:
+        """Its class: who, if anybody, is asked next."""
+        return KINDS.get(self.outcome, Kind.FAULT)

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from llm_worker.claims import Answers, Claim
+from llm_worker.answers.claims import Answers, Claim
 from posta.errors import Transient
+from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -26,9 +27,7 @@ async def renewed(answers: Answers, claim: Claim, *, every_s: float) -> AsyncIte
         await asyncio.shield(_release(answers, claim))
         raise
     finally:
-        renewing.cancel()
-        # wait(), unlike awaiting the task, cannot mistake our own cancellation for the task's.
-        await asyncio.wait([renewing])
+        await end(renewing)
 
 
 async def _renew(answers: Answers, claim: Claim, every_s: float) -> None:

@@ -4,6 +4,7 @@
     200 without anything usable      ▶ Transient   (the next try usually has it)
     408 409 498 5xx                  ▶ Transient   (with Retry-After if given)
     429                              ▶ NotNow      (uses no attempt), or Permanent when no wait helps
+    400 413 429 about the length     ▶ Permanent   (asked again shortened, by whoever knows the prompt)
     401 403 and every other 4xx, 3xx ▶ Permanent
 
 Sources: OpenAI's and Groq's error references. Reasons quote the provider's error *codes* only: its
@@ -12,13 +13,14 @@ messages may repeat the prompt or a part of the key.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_worker.completion import Completion, Failed, Outcome
+from llm_worker.providers.completion import Completion, Failed, Outcome
+from llm_worker.providers.throttle import retry_after_s, throttle_wait_s
+from llm_worker.providers.told import limits_in_message
 from llm_worker.text import sanitize
-from llm_worker.throttle import retry_after_s, throttle_wait_s
 from posta.errors import NotNow, Permanent, Transient
 
 _OK = 200
@@ -31,7 +33,14 @@ _THROTTLED = 429
 _NO_QUOTA = re.compile(
     r"insufficient_quota|credit_balance_exhausted|spend_limit_exceeded|usage_limit_exceeded|billing_hard_limit"
 )
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|exceed_context_size|maximum context length|prompt is too long"
+    r"|reduce the length of the messages"
+)
+"""OpenAI and Groq; llama.cpp; vLLM; Anthropic; Groq."""
 _LABEL_CHARS = 200
+_MOST_TOKENS = 10_000_000
+"""No context is so large: a count beyond it is a mistake."""
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
@@ -45,10 +54,15 @@ class Response:
     body: bytes
 
 
-def judge(response: Response, *, model: str, now: float) -> Completion | Failed:
-    """What the response means; ``model`` is what was asked for, ``now`` in seconds since the epoch."""
+def judge(
+    response: Response, *, model: str, now: float, shaped: Callable[[Any], Any] = lambda body: body
+) -> Completion | Failed:
+    """What the response means; ``model`` is what was asked for, ``now`` in seconds since the epoch.
+
+    ``shaped`` brings the JSON of a 200 into the shape of a chat completion.
+    """
     if response.status == _OK:
-        return _read(response, model)
+        return _read(response, model, shaped)
     error = _error_of(response.body)
     status = response.status
     said = f"the LLM provider answered {status}{error.named}"
@@ -100,6 +114,8 @@ def _never(status: int, error: _Error) -> tuple[Outcome, str]:
         return Outcome.REDIRECTED, ": POSTA_LLM__BASE_URL is not the API's own address"
     if error.code == "content_filter":
         return Outcome.CONTENT_REFUSED, ""
+    if _TOO_LONG.search(f"{error.code} {error.type} {error.message}".lower()):
+        return Outcome.CONTEXT_TOO_LONG, ": the prompt is longer than the model's context"
     return Outcome.REFUSED, ": check POSTA_LLM__MODEL and what this API takes"
 
 
@@ -109,12 +125,16 @@ def _throttled(response: Response, error: _Error, said: str, now: float) -> Fail
     if "request too large" in error.message.lower():
         return _permanent(Outcome.TOO_LARGE, f"{said}: the request is larger than the limit ever allows")
     wait_s = throttle_wait_s(response.headers, message=error.message, limit=error.type, now=now)
-    return Failed(outcome=Outcome.THROTTLED, failure=NotNow(f"{said}, to wait {wait_s:g} s", wait_s=wait_s))
+    return Failed(
+        outcome=Outcome.THROTTLED,
+        failure=NotNow(f"{said}, to wait {wait_s:g} s", wait_s=wait_s),
+        limits=limits_in_message(error.message),
+    )
 
 
-def _read(response: Response, model: str) -> Completion | Failed:
+def _read(response: Response, model: str, shaped: Callable[[Any], Any]) -> Completion | Failed:
     try:
-        body = json.loads(response.body)
+        body = shaped(json.loads(response.body))
     except (ValueError, RecursionError):
         return _unreadable(response)
     choice = _first_choice(body)
@@ -148,6 +168,8 @@ def _first_choice(body: Any) -> dict[str, Any] | None:
 def _empty(message: Mapping[str, Any], finish_reason: str) -> Failed:
     if finish_reason == "content_filter" or message.get("refusal"):
         return _permanent(Outcome.CONTENT_REFUSED, "the model refused to answer this")
+    if message.get("tool_calls") or finish_reason in {"tool_calls", "function_call"}:
+        return _transient(Outcome.TOOL_CALLS, "it asks for a tool that was not offered")
     if finish_reason == "length":
         return _transient(Outcome.CUT_OFF, "it used up POSTA_LLM__MAX_TOKENS before its first visible word")
     return _transient(Outcome.NO_CONTENT, "its answer has no content")
@@ -156,14 +178,33 @@ def _empty(message: Mapping[str, Any], finish_reason: str) -> Failed:
 def _completion(body: Mapping[str, Any], text: str, finish_reason: str, model: str) -> Completion:
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    said = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    tokens_in, tokens_out = _count(said[0]), _count(said[1])
+    named = _label(body.get("model"))
+    odd = {
+        "wrong_model": bool(named) and not _is_that_model(named, model),
+        "wrong_usage": any(
+            value is not None and count is None
+            for value, count in zip(said, (tokens_in, tokens_out), strict=True)
+        ),
+    }
     return Completion(
         text=text,
-        model=_label(body.get("model")) or model,
+        model=named or model,
         finish_reason=_label(finish_reason) or "unknown",
         response_id=_label(body.get("id")),
-        tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        tokens_cached=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+        oddities=tuple(name for name, is_odd in odd.items() if is_odd),
     )
+
+
+def _is_that_model(named: str, asked: str) -> bool:
+    """Whether the name of the model that answered fits the one asked for, dates and vendors aside."""
+    named, asked = named.lower(), asked.lower()
+    return named in asked or asked in named or named.rsplit("/", 1)[-1].startswith(asked.rsplit("/", 1)[-1])
 
 
 def _label(value: object) -> str:
@@ -173,7 +214,7 @@ def _label(value: object) -> str:
 
 def _count(value: object) -> int | None:
     """A plausible token count; some servers send null, floats or -1."""
-    plausible = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    plausible = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
     return value if plausible and isinstance(value, int) else None
 
 

@@ -1,0 +1,50 @@
+"""The engine's gate ``llm``: closed while no model has room for anybody, open the moment one does."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from llm_worker.asking.waits import GATE
+from llm_worker.budget.purses import Purses
+from posta.engine.gate import Gate
+from posta.errors import Unavailable
+
+_PATIENCE_S = 3.5
+"""One probe waits at most so long; the engine cuts it off at 5 s."""
+_LOOK_THROUGH_S = 30.0
+"""So long closed, it opens for a moment: who cannot wait any longer is told so."""
+_INTERVAL_S = 0.02
+
+
+class RoomGate:
+    """Probes the books until there is room."""
+
+    def __init__(self, purses: Purses, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._purses = purses
+        self._monotonic = monotonic
+        self._probed_at = 0.0
+        self._closed_at = 0.0
+
+    @property
+    def gate(self) -> Gate:
+        """As the engine wants it."""
+        return Gate(name=GATE, probe=self.probe, interval_s=_INTERVAL_S)
+
+    async def probe(self) -> None:
+        """Return when a model has room. Raises ``Unavailable`` when that is not within seconds."""
+        now = self._monotonic()
+        if now - self._probed_at > 2 * _PATIENCE_S:
+            self._closed_at = now  # the first probe since it was closed
+        self._probed_at = now
+        if now - self._closed_at > _LOOK_THROUGH_S:
+            self._probed_at = 0.0
+            return
+        views = await self._purses.look()
+        room_in_s = min((view.room_in_s for view in views.values()), default=0.0)
+        if room_in_s <= 0:
+            self._probed_at = 0.0
+            return
+        await asyncio.sleep(min(room_in_s, _PATIENCE_S))
+        self._probed_at = self._monotonic()
+        if room_in_s > _PATIENCE_S:
+            raise Unavailable(GATE, f"there is room in {room_in_s - _PATIENCE_S:.3g} s")
