@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -75,6 +75,8 @@ class Crew:
         self._folder = folder
         self._settings = {"session_timeout_s": 6, "ledger": folder / "ledger", **settings}
         self.members: list[Member] = []
+        self.outages: list[tuple[float, float]] = []
+        """When no broker could take a commit; what was done then may be done again."""
 
     @property
     def ledger(self) -> Path:
@@ -119,8 +121,16 @@ class Crew:
         try:
             await asyncio.sleep(for_s)
         finally:
-            member.process.send_signal(signal.SIGCONT)
+            # Noted before it can do anything again.
             member.frozen.append((since, time.monotonic()))
+            member.process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """The block is a time without Kafka."""
+        since = time.monotonic()
+        yield
+        self.outages.append((since, time.monotonic()))
 
     async def suicide(self, member: Member, *, within_s: float = 40) -> None:
         """Wait until the member has killed itself at its kill point."""
@@ -181,8 +191,20 @@ class Crew:
                 )
                 # It goes on with what it holds until its drain is over.
                 yield Excuse(
-                    why="lost session", pid=member.pid, since=noticed - away_s, until=noticed + STOP_LIMIT_S
+                    why="lost session",
+                    pid=member.pid,
+                    since=noticed - away_s,
+                    until=noticed + STOP_LIMIT_S,
+                    also_late=True,
                 )
+        for since, until in self.outages:
+            yield Excuse(
+                why="broker away",
+                pid=member.pid,
+                since=since - interval_s,
+                until=until + away_s,
+                also_late=True,
+            )
 
     async def _start(self, settings: Mapping[str, object]) -> Member:
         number = len(self.members)

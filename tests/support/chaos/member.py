@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from support.chaos import skewed_clock
 from support.chaos.killpoints import KillPoints
 from support.chaos.ledger import Did, Pen
-from support.chaos.skewed_clock import SkewedClock
 from support.engine_rig import GROUP, number_of, result_of
 
 from posta.domain.backoff import Table
@@ -31,6 +31,9 @@ from posta.errors import Transient
 from posta.kafka.producer import Producer
 from posta.service import run
 from posta.settings import Group, ServiceSettings
+
+# Before any engine is made: some keep a reference to the clock from then on.
+skewed_clock.install()
 
 
 class Conduct(Group):
@@ -50,8 +53,8 @@ class Conduct(Group):
     kill_at: str = ""
     """``<point>:<times>``: the member kills itself when it passes that point for that time."""
     clock_skew_s: float = 0.0
-    clock_jump: str = ""
-    """A file; the engine's clock is moved by as many seconds as stand in it, from then on."""
+    clock_jump: Path | None = None
+    """For ``support.chaos.skewed_clock``."""
     max_poll_interval_ms: int = 0
     """aiokafka's own limit, which the engine leaves at five minutes; 0: leave it."""
     most_files: int = 0
@@ -145,7 +148,6 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             kafka=settings.kafka,
             producer=producer,
             policy=_policy(conduct),
-            clock=SkewedClock(skew_s=conduct.clock_skew_s, jump=conduct.clock_jump),
         )
         await engine.run(stop)
 

@@ -38,6 +38,8 @@ class Excuse:
     since: float
     until: float
     """Both in monotonic seconds."""
+    also_late: bool = False
+    """Whether it may also finish what others have finished meanwhile, as a zombie does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +73,22 @@ def judge(written: Sequence[Written], entries: Sequence[Entry], excuses: Sequenc
     for entry in entries:
         if entry.did is Did.ENDED:
             completions[entry.record].append(entry)
-    repeated = {id(one): _excuse(excuses, one) for ended in completions.values() for one in ended[:-1]}
-    by_id = {id(one): one for ended in completions.values() for one in ended}
-    excused = [(by_id[key], excuse) for key, excuse in repeated.items() if excuse is not None]
+    unexplained = [one for ended in completions.values() for one in _unexplained(excuses, ended)]
+    excused = [
+        (one, excuse)
+        for ended in completions.values()
+        if len(ended) > 1
+        for one in ended
+        if (excuse := _excuse(excuses, one)) is not None
+    ]
     return Verdict(
         records=len(written),
         completions=sum(map(len, completions.values())),
         cut=sum(entry.did is Did.CUT for entry in entries),
         lost=tuple(one.record for one in written if one.record not in completions),
         disordered=tuple(out_of_order(written, entries)),
-        explained=len(excused),
-        unexplained=tuple(
-            f"{by_id[key]} was done again" for key, excuse in repeated.items() if excuse is None
-        ),
+        explained=sum(map(len, completions.values())) - len(completions) - len(unexplained),
+        unexplained=tuple(f"{one} after {completions[one.record][0]}" for one in unexplained),
         longest_uncommitted_s=max((excuse.until - entry.at for entry, excuse in excused), default=0.0),
     )
 
@@ -111,6 +116,16 @@ def out_of_order(written: Iterable[Written], entries: Sequence[Entry]) -> Iterab
         end = ended.get(earlier.record)
         if start is not None and (end is None or start < end):
             yield f"{one} began before {earlier} had ended"
+
+
+def _unexplained(excuses: Sequence[Excuse], ended: Sequence[Entry]) -> Iterable[Entry]:
+    """Repetitions of what had been done by a member that could commit it, by one that should have known."""
+    stands = False
+    for one in ended:
+        excuse = _excuse(excuses, one)
+        if stands and not (excuse is not None and excuse.also_late):
+            yield one
+        stands = stands or excuse is None
 
 
 def _excuse(excuses: Iterable[Excuse], entry: Entry) -> Excuse | None:

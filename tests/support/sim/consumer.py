@@ -89,7 +89,7 @@ class SimConsumer:
     # Life
 
     async def start(self) -> None:
-        await self._ask(Request.OTHER, lambda: None, until_answered=True)
+        await self._ask(Request.OTHER, lambda: None)
         self._cluster.watch(self._wake)
         self._begin(self._fetch_always(), "fetcher")
         if self._group_id is not None and self._topics:

@@ -1,0 +1,49 @@
+"""The simulation's Kafka keeps the contract that the real one keeps, here on virtual time."""
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.kafka_contract import KafkaContract
+from support.sim.cluster import Cluster
+from support.sim.consumer import SimConsumer
+from support.sim.loop import SimLoop
+from support.sim.producer import SimAdmin, SimProducer
+
+
+class TestKafkaInMemory(KafkaContract):
+    @pytest.fixture
+    def world(self):
+        cluster = Cluster()
+
+        async def create(topic: str, partitions: int) -> None:
+            cluster.create(topic, partitions)
+
+        return SimpleNamespace(
+            prefix="t.",
+            consumer=lambda *topics, **options: SimConsumer(cluster, *topics, **options),
+            producer=lambda: SimProducer(cluster),
+            admin=lambda: SimAdmin(cluster),
+            create=create,
+        )
+
+
+def _on_virtual_time(test: Callable[..., Any]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def run(self: TestKafkaInMemory, world: Any) -> None:
+        loop = SimLoop()
+        try:
+            loop.run_until_complete(test(self, world))
+            assert loop.faults == []
+        finally:
+            loop.bury()
+            loop.close()
+
+    return run
+
+
+for _name, _test in list(vars(KafkaContract).items()):
+    if _name.startswith("test_"):
+        setattr(TestKafkaInMemory, _name, _on_virtual_time(_test))

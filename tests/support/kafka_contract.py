@@ -1,0 +1,285 @@
+"""What the simulation's Kafka and the real one must both do: every habit of aiokafka that the engine relies on or guards against."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import OffsetAndMetadata
+
+_PATIENCE_S = 30.0
+
+
+class Kafka(Protocol):
+    """The clients of one broker, and names that no other test uses."""
+
+    prefix: str
+
+    def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer: ...
+    def producer(self) -> AIOKafkaProducer: ...
+    def admin(self) -> AIOKafkaAdminClient: ...
+    async def create(self, topic: str, partitions: int) -> None: ...
+
+
+class Told(ConsumerRebalanceListener):
+    """Remembers what it was told, and does what it is given when partitions are revoked."""
+
+    def __init__(self, on_revoked: Callable[[], Any] | None = None) -> None:
+        self.told: list[tuple[str, frozenset[TopicPartition]]] = []
+        self._on_revoked = on_revoked
+
+    async def on_partitions_revoked(self, revoked):
+        self.told.append(("revoked", frozenset(revoked)))
+        if self._on_revoked is not None:
+            await self._on_revoked()
+
+    async def on_partitions_assigned(self, assigned):
+        self.told.append(("assigned", frozenset(assigned)))
+
+    @property
+    def rounds(self) -> int:
+        return sum(what == "assigned" for what, _ in self.told)
+
+
+async def until(holds: Callable[[], Any], why: str) -> None:
+    async with asyncio.timeout(_PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.02)
+    assert holds(), why
+
+
+async def read(consumer: AIOKafkaConsumer, count: int) -> list[ConsumerRecord]:
+    found: list[ConsumerRecord] = []
+    async with asyncio.timeout(_PATIENCE_S):
+        while len(found) < count:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found += records
+    return found
+
+
+class KafkaContract:
+    """Collected by the classes that inherit it and provide the fixture ``world``."""
+
+    async def topic(self, world: Kafka) -> str:
+        name = f"{world.prefix}topic"
+        await world.create(name, 2)
+        return name
+
+    async def write(self, world: Kafka, topic: str, *values: bytes, partition: int = 0) -> None:
+        producer = world.producer()
+        await producer.start()
+        for value in values:
+            await (
+                await producer.send(topic, value=value, key=b"k", partition=partition, headers=[("h", value)])
+            )
+        await producer.stop()
+
+    def member(
+        self, world: Kafka, *topics: str, listener: Told | None = None, **options: Any
+    ) -> AIOKafkaConsumer:
+        consumer = world.consumer(
+            group_id=f"{world.prefix}group",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=6000,
+            heartbeat_interval_ms=300,
+            fetch_max_wait_ms=100,
+            **{"rebalance_timeout_ms": 10_000, **options},
+        )
+        consumer.subscribe(topics=list(topics), listener=listener)
+        return consumer
+
+    async def stored(
+        self, world: Kafka, *partitions: TopicPartition
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        admin = world.admin()
+        await admin.start()
+        try:
+            return await admin.list_consumer_group_offsets(
+                f"{world.prefix}group", partitions=list(partitions)
+            )
+        finally:
+            await admin.close()
+
+    async def test_records_come_in_order_with_keys_values_and_headers(self, world):
+        topic = await self.topic(world)
+        await self.write(world, topic, b"1", b"2", b"3")
+        consumer = world.consumer(topic, auto_offset_reset="earliest")
+        await consumer.start()
+        found = await read(consumer, 3)
+        await consumer.stop()
+        assert [(r.offset, r.key, r.value, tuple(r.headers)) for r in found] == [
+            (n, b"k", b"%d" % (n + 1), (("h", b"%d" % (n + 1)),)) for n in range(3)
+        ]
+
+    async def test_an_empty_poll_ends_with_its_time_and_a_full_one_within_its_bound(self, world):
+        topic = await self.topic(world)
+        consumer = world.consumer(topic, auto_offset_reset="earliest")
+        await consumer.start()
+        assert await consumer.getmany(timeout_ms=100) == {}
+        await self.write(world, topic, b"1", b"2", b"3")
+        batches = [await consumer.getmany(timeout_ms=5000, max_records=2) for _ in range(2)]
+        await consumer.stop()
+        sizes = [sum(len(records) for records in batch.values()) for batch in batches]
+        assert max(sizes) <= 2
+        assert sum(sizes) >= 2
+
+    async def test_without_a_group_it_reads_what_it_is_told_from_where_it_is_told(self, world):
+        topic = await self.topic(world)
+        await self.write(world, topic, b"1", b"2", b"3", partition=1)
+        tp = TopicPartition(topic, 1)
+        consumer = world.consumer(enable_auto_commit=False, auto_offset_reset="earliest")
+        await consumer.start()
+        assert await consumer.beginning_offsets([tp]) == {tp: 0}
+        assert await consumer.end_offsets([tp]) == {tp: 3}
+        consumer.assign([tp])
+        consumer.seek(tp, 1)
+        assert [r.value for r in await read(consumer, 2)] == [b"2", b"3"]
+        consumer.seek(tp, 1000)
+        assert [r.offset for r in await read(consumer, 3)][0] == 0, "out of range: from the earliest"
+        await consumer.stop()
+
+    async def test_what_is_paused_is_not_returned_and_not_lost(self, world):
+        topic = await self.topic(world)
+        tp = TopicPartition(topic, 0)
+        consumer = world.consumer(topic, auto_offset_reset="earliest", fetch_max_wait_ms=100)
+        await consumer.start()
+        consumer.pause(tp)
+        assert consumer.paused() == {tp}
+        await self.write(world, topic, b"1", b"2")
+        for _ in range(3):
+            assert await consumer.getmany(timeout_ms=100) == {}
+        consumer.resume(tp)
+        assert [r.value for r in await read(consumer, 2)] == [b"1", b"2"]
+        await consumer.stop()
+
+    async def test_a_commit_carries_a_text_and_the_next_member_begins_there(self, world):
+        topic = await self.topic(world)
+        await self.write(world, topic, b"1", b"2", b"3")
+        first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
+        one = self.member(world, topic)
+        await one.start()
+        await read(one, 3)
+        await one.commit({first: OffsetAndMetadata(2, "done: 5")})
+        await one.stop()
+        stored = await self.stored(world, first, second)
+        assert stored[first] == OffsetAndMetadata(2, "done: 5")
+        assert stored[second].offset == -1
+        two = self.member(world, topic)
+        await two.start()
+        assert [r.offset for r in await read(two, 1)] == [2]
+        await two.stop()
+
+    async def test_only_what_is_assigned_can_be_committed(self, world):
+        topic = await self.topic(world)
+        one = self.member(world, topic)
+        await one.start()
+        with pytest.raises(IllegalStateError):
+            await one.commit({TopicPartition("elsewhere", 0): OffsetAndMetadata(0, "")})
+        await one.stop()
+
+    async def test_members_share_by_range_so_that_one_has_the_same_number_of_every_topic(self, world):
+        topic = await self.topic(world)
+        other = f"{world.prefix}other"
+        await world.create(other, 2)
+        told = Told()
+        one, two = self.member(world, topic, other, listener=told), self.member(world, topic, other)
+        await one.start()
+        assert one.assignment() == {TopicPartition(t, n) for t in (topic, other) for n in (0, 1)}
+        await asyncio.gather(two.start(), until(lambda: told.rounds == 2, "the first is told of the second"))
+        for member in (one, two):
+            numbers = {tp.partition for tp in member.assignment()}
+            assert len(numbers) == 1
+            assert {tp.topic for tp in member.assignment()} == {topic, other}
+        assert [what for what, _ in told.told] == ["revoked", "assigned", "revoked", "assigned"]
+        assert told.told[2][1] == told.told[1][1], "everything is revoked"
+        await two.stop()
+        await until(lambda: told.rounds == 3, "a member that stops has left")
+        assert len(one.assignment()) == 4
+        await one.stop()
+
+    async def test_a_pause_does_not_outlive_an_assignment(self, world):
+        topic = await self.topic(world)
+        told = Told()
+        one, two = self.member(world, topic, listener=told), self.member(world, topic)
+        await one.start()
+        one.pause(*one.assignment())
+        await asyncio.gather(two.start(), until(lambda: told.rounds == 2, "it was rebalanced"))
+        assert one.paused() == set()
+        await asyncio.gather(one.stop(), two.stop())
+
+    async def test_a_commit_while_partitions_are_revoked_counts(self, world):
+        topic = await self.topic(world)
+        tp = TopicPartition(topic, 0)
+        told = Told(lambda: one.commit({tp: OffsetAndMetadata(1, "")}) if told.rounds else asyncio.sleep(0))
+        one, two = self.member(world, topic, listener=told), self.member(world, topic)
+        await self.write(world, topic, b"1", b"2")
+        await one.start()
+        await read(one, 2)
+        await asyncio.gather(two.start(), until(lambda: told.rounds == 2, "it was rebalanced"))
+        assert (await self.stored(world, tp))[tp].offset == 1
+        await asyncio.gather(one.stop(), two.stop())
+
+    async def test_a_poll_waits_while_partitions_are_reassigned(self, world):
+        topic = await self.topic(world)
+        hold = asyncio.Event()
+        told = Told(lambda: hold.wait() if told.rounds else asyncio.sleep(0))
+        one, two = self.member(world, topic, listener=told), self.member(world, topic)
+        await one.start()
+        joining = asyncio.create_task(two.start())
+        await until(lambda: len(told.told) == 3, "it is asked to give back")
+        await self.write(world, topic, b"1")
+        await self.write(world, topic, b"2", partition=1)
+        polling = asyncio.create_task(one.getmany(timeout_ms=100))
+        await asyncio.sleep(0.5)
+        assert not polling.done(), "longer than its time"
+        hold.set()
+        await joining
+        await asyncio.gather(polling)
+        await asyncio.gather(one.stop(), two.stop())
+
+    async def test_a_member_that_gives_back_too_late_is_out_and_its_commit_is_refused(self, world):
+        topic = await self.topic(world)
+        tp = TopicPartition(topic, 0)
+        refused: list[BaseException] = []
+        hold = asyncio.Event()
+
+        async def linger() -> None:
+            if told.rounds != 1:
+                return
+            await hold.wait()
+            try:
+                await one.commit({tp: OffsetAndMetadata(1, "")})
+            except CommitFailedError as exc:
+                refused.append(exc)
+
+        told = Told(linger)
+        one = self.member(world, topic, listener=told, rebalance_timeout_ms=1000)
+        two = self.member(world, topic, rebalance_timeout_ms=1000)
+        await self.write(world, topic, b"1", b"2")
+        await one.start()
+        await read(one, 2)
+        await two.start()
+        assert len(two.assignment()) == 2, "the others did not wait for it"
+        hold.set()
+        await until(lambda: told.rounds == 2, "it joins again, as somebody new")
+        assert len(refused) == 1
+        assert (await self.stored(world, tp))[tp].offset == -1
+        await asyncio.gather(one.stop(), two.stop())
+
+    async def test_a_key_goes_to_one_partition_and_an_explicit_one_wins(self, world):
+        topic = await self.topic(world)
+        producer = world.producer()
+        await producer.start()
+        homes = {(await (await producer.send(topic, value=b"v", key=b"a key"))).partition for _ in range(4)}
+        assert len(homes) == 1
+        other = 1 - homes.pop()
+        written = await (await producer.send(topic, value=b"v", key=b"a key", partition=other))
+        assert (written.partition, written.offset) == (other, 0)
+        await producer.stop()
