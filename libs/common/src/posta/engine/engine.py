@@ -25,6 +25,7 @@ from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.policy import EnginePolicy, Retries
 from posta.engine.settlement import Callbacks, Fate, Settlement
 from posta.engine.status import EngineStatus, read_status
+from posta.engine.steady_clock import SteadyClock
 from posta.engine.timers import Timers
 from posta.kafka.producer import Producer
 from posta.settings import KafkaSettings
@@ -44,7 +45,7 @@ class Engine:
     ``gates`` are the dependencies whose absence pauses the group (see ``posta.engine.gate``);
     ``on_given_up`` is asked for an apology before a record becomes a dead letter; ``interpret``
     makes of a record what the handler is given (a decoded ``Message`` by default); ``clock``
-    returns seconds since the epoch.
+    returns seconds since the epoch (by default a ``SteadyClock``, which no set clock moves).
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class Engine:
         on_given_up: OnGivenUp | None = None,
         gates: Sequence[Gate] = (),
         interpret: Interpret = as_message,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        clock = clock or SteadyClock()
         self._group = group
         self._policy = policy or EnginePolicy()
         self._dispatcher = Dispatcher()
