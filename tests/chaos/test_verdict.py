@@ -84,6 +84,13 @@ def test_what_is_done_again_is_explained_only_by_the_end_of_who_had_just_done_it
     assert len(verdict.unexplained) == 1 - explained
 
 
+def test_what_a_zombie_does_late_is_explained_by_its_lost_session_whoever_was_first():
+    asleep = [Excuse(why="lost session", pid=1, since=0.0, until=20.0, also_late=True)]
+    told = ("1 began 0", "2 began 0", "2 ended 0", "1 ended 0")
+    verdict = judge(TOPIC[:1], lines(*told), asleep)
+    assert (verdict.explained, verdict.unexplained) == (1, ())
+
+
 def test_another_members_end_explains_nothing():
     verdict = judge(TOPIC, lines(*GOOD, "2 began 3", "2 ended 3"), [dataclasses.replace(KILLED[0], pid=2)])
     assert len(verdict.unexplained) == 1
