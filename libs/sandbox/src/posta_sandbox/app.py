@@ -13,7 +13,9 @@ from posta_sandbox import keys
 from posta_sandbox.api import api_routes
 from posta_sandbox.connections import Connections
 from posta_sandbox.discord import answers, lookalike, throttle
+from posta_sandbox.discord.application_commands import ApplicationCommands
 from posta_sandbox.discord.buckets import Buckets
+from posta_sandbox.discord.command_routes import command_routes
 from posta_sandbox.discord.delivery import Deliverer, Send
 from posta_sandbox.discord.errors import DiscordError
 from posta_sandbox.discord.ingress_line import post
@@ -64,6 +66,7 @@ def create_app(
     app.state.world = world
     app.state.mail = mail
     app.include_router(discord_routes(world.discord))
+    app.include_router(command_routes(world.discord))
     app.include_router(llm_api.llm_routes(world.llm))
     app.include_router(mail_routes(mail))
     app.include_router(timeline_routes(world))
@@ -82,6 +85,7 @@ def _world(settings: SandboxSettings, clock: Callable[[], float], send: Send) ->
         rules=DiscordRules(),
         buckets=Buckets(),
         clock=clock,
+        commands=ApplicationCommands(settings.effective_application_id),
     )
     deliverer = Deliverer(
         discord,

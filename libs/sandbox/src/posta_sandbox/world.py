@@ -31,11 +31,11 @@ class World:
     @property
     def version(self) -> int:
         """Grows with every change that the page could show."""
-        parts = (self.ledger.version, self.faults.version, self.traces.version)
+        parts = (self.ledger.version, self.faults.version, self.traces.version, self.discord.commands.version)
         return sum(parts) + self.discord.state.version
 
     def reset(self) -> None:
-        """Forget everything, mend all faults, go back to the rules of the start."""
+        """Forget all but the registered commands, mend all faults, go back to the rules of the start."""
         self.ledger.clear()
         self.faults.clear()
         self.traces.clear()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from posta_sandbox.discord import throttle
+from posta_sandbox.discord.application_commands import ApplicationCommands
 from posta_sandbox.discord.buckets import Buckets, Verdict
 from posta_sandbox.discord.errors import refused_client
 from posta_sandbox.discord.interaction import Interaction
@@ -37,6 +38,7 @@ class Discord:
     rules: DiscordRules
     buckets: Buckets
     clock: Callable[[], float]
+    commands: ApplicationCommands
 
     def count(self, request: Request, route: str, owner: str) -> None:
         """Count a call; its answer tells the bucket. Raises Throttled when the bucket is closed."""
