@@ -3,13 +3,14 @@ import json
 
 import httpx
 import pytest
+from support.limits import own_limits
 
 from notifier.discord.discord import Discord
-from notifier.discord.endpoint import webhook_post
+from notifier.discord.endpoint import webhook_of
 from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
 from posta.errors import NotNow, Transient
 
-HOOK = webhook_post("https://discord.com/api/webhooks/1/a-webhook-secret")
+HOOK = webhook_of("https://discord.com/api/webhooks/1/a-webhook-secret").post()
 LIMITS = {
     "X-RateLimit-Limit": "5",
     "X-RateLimit-Remaining": "4",
@@ -27,8 +28,8 @@ class FakeDiscord:
         self.now = 100.0
         self.discord = Discord(
             httpx.AsyncClient(transport=httpx.MockTransport(self._answer)),
+            own_limits(clock=lambda: self.now),
             timeout_s=0.2,
-            clock=lambda: self.now,
         )
 
     async def _answer(self, request):
@@ -101,7 +102,7 @@ async def test_a_used_up_bucket_is_not_called_even_though_the_last_call_went_wel
 
 async def test_a_block_without_a_time_closes_everything_for_a_minute_and_longer():
     fake = FakeDiscord(httpx.Response(429, text="<html>1015"), httpx.Response(429, text="<html>1015"))
-    other = webhook_post("https://discord.com/api/webhooks/2/b")
+    other = webhook_of("https://discord.com/api/webhooks/2/b").post()
     for expected in (60, 120):
         with pytest.raises(NotNow) as caught:
             await fake.discord.call(HOOK, {})

@@ -5,15 +5,24 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from support.deliveries import delivery_message, discord_reply, email_reply, published
+from support.limits import own_limits
 
+from notifier.discord.answers import Answers
 from notifier.discord.discord import Discord
-from notifier.discord.edits import Edits
-from notifier.discord.posts import Posts
-from notifier.fakes import MemoryLedger
+from notifier.discord.endpoint import webhook_of
+from notifier.discord.events import Events
+from notifier.discord.fallbacks import Fallbacks
+from notifier.discord.places import Places, WebhookPlace
+from notifier.fakes import MemoryLedger, MemoryRegistry, MemoryStanding
 from notifier.handler import Deliveries
 from notifier.ledger.once import Once
 from notifier.mail.mails import Mails
 from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
+from notifier.rendering.drawing import Drawing
+from notifier.rendering.templates import Templates
+from notifier.routing.directory import Directory, Known
+from notifier.routing.fan_out import Routing
+from notifier.routing.rules import Routes
 from posta import topics
 from posta.domain.retry import ErrorClass
 from posta.engine.message import GivenUp
@@ -36,14 +45,30 @@ class FakeSmtp:
             raise self.script.pop(0)
 
 
+class Collected:
+    """Digests that only remember."""
+
+    def __init__(self):
+        self.entries = []
+
+    async def add(self, event, digest):
+        self.entries.append((event.id, digest))
+
+
 class World:
     """A notifier with a Discord that remembers what it shows, a fake mail server and a fake ledger."""
 
-    def __init__(self, *script, smtp=None):
+    def __init__(self, *script, smtp=None, routes=None, bot=False, destinations=("ops", "dba")):
         self.script = list(script)
         self.shown = dict(THINKING)
         self.requests = []
         self.ledger = MemoryLedger()
+        self.standing = MemoryStanding(self.ledger)
+        self.digests = Collected()
+        self.registry = MemoryRegistry()
+        self.routes = Routes.model_validate(routes or {})
+        self.bot = SecretStr("a-bot-secret") if bot else None
+        self.destinations = destinations
         self.smtp = smtp or FakeSmtp()
         self.now = datetime.now(UTC).timestamp()
         self.handler = self.restarted()
@@ -51,13 +76,35 @@ class World:
     def restarted(self):
         """The handler as a new process has it: the same world, an empty memory."""
         client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
-        discord = Discord(client, timeout_s=1)
-        once = Once(self.ledger)
+        discord = Discord(client, own_limits(wall_clock=lambda: self.now), timeout_s=1, bot_token=self.bot)
+        once, places = Once(self.ledger), Places(discord, api_url=API)
+        clock = lambda: self.now  # noqa: E731
+        known = {
+            name: Known(
+                id=name,
+                place=WebhookPlace(webhook=webhook_of(f"{API}/webhooks/{n}/hook-secret", channel_id="77")),
+            )
+            for n, name in enumerate(self.destinations, 1)
+        }
+        directory = Directory(known, default="dba", registry=self.registry)
         self.handler = Deliveries(
-            edits=Edits(discord, once, api_url=API, clock=lambda: self.now),
-            posts=Posts(discord, once, webhooks={"ops": SecretStr(f"{API}/webhooks/1/hook-secret")}),
+            answers=Answers(discord, once, api_url=API, clock=clock),
+            events=Events(
+                places,
+                once,
+                directory=directory,
+                drawing=Drawing(Templates({})),
+                standing=self.standing,
+                ledger=self.ledger,
+                window_s=self.routes.dedupe_window_s,
+            ),
             mails=Mails(self.smtp, once, address="posta@example.test"),
-            clock=lambda: self.now,
+            fallbacks=Fallbacks(
+                discord, places, once, directory=directory, routes=self.routes.answers.fallback
+            ),
+            routing=Routing(self.routes, self.digests, clock=clock),
+            directory=directory,
+            clock=clock,
         )
         return self.handler
 
@@ -89,7 +136,7 @@ class World:
 async def test_an_answer_takes_the_place_of_thinking():
     world = World()
     reply = discord_reply(token="tok", text=" Because.\x00 @everyone ")
-    assert await world.handle(reply) is None
+    assert list(await world.handle(reply)) == []
     (request,) = world.requests
     target = reply.data.target
     assert str(request.url) == f"{API}/webhooks/{target.application_id}/tok/messages/@original"
@@ -238,12 +285,12 @@ async def test_a_closed_bucket_does_not_even_touch_the_ledger():
 
 @pytest.mark.parametrize(
     ("event", "at_least_s"),
-    [(discord_reply(), None), (published(), 120), (email_reply(), 600)],
+    [(discord_reply(), None), (published(), 600), (email_reply(), 3600)],
 )
 async def test_what_may_take_longer_waits_longer(event, at_least_s):
     world = World(httpx.ReadError("reset"), smtp=FakeSmtp(Transient("down")))
     with pytest.raises(Transient) as caught:
-        await world.handle(event, attempt=4)
+        await world.handle(event, attempt=5)
     assert caught.value.retry_after_s == at_least_s
 
 

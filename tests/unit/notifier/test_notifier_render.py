@@ -88,7 +88,7 @@ def test_hostile_text_is_shown_for_what_it_is():
         ).data
     )
     assert drawn["title"] == "[Click] (https://evil.test)"
-    assert drawn["description"] == "@everyone [bank] (https://evil.test)"
+    assert drawn["description"] == "@ everyone [bank] (https://evil.test)"
     assert drawn["fields"][0]["value"] == "—"
 
 

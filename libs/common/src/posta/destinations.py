@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from posta.domain.language import Language
 from posta.errors import ConfigurationError
 from posta.rules_file import read_rules
 
@@ -41,6 +42,12 @@ class Destination(_Rules):
     """A Discord webhook, which notifier posts through."""
     pull: bool = False
     """A mailbox that a bot empties at its own pace, through the Pull API of ingress."""
+    thread_id: Annotated[str, StringConstraints(pattern=r"^\d{1,20}$")] | None = None
+    """Post into this thread of the webhook's channel."""
+    language: Language = "en"
+    """The language of its messages."""
+    owner: DestinationId | None = None
+    """The destination that is told when this one is disabled; the default one when left out."""
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:

@@ -7,7 +7,8 @@
         │   └── Unavailable       a dependency of the whole group is away: intake pauses
         ├── NotNow                capacity is missing until a moment: waits, no attempt is used
         ├── Permanent             will never succeed: dead letter at once
-        │   └── Malformed         the record itself cannot be read
+        │   ├── Malformed         the record itself cannot be read
+        │   └── Undeliverable     its own target takes nothing: says nothing about other records
         └── Expired               its deadline has passed, or would pass before it could be tried again
 
 Anything else that a handler raises is *unexpected*: treated as transient, counted apart.
@@ -62,6 +63,10 @@ class Permanent(Failure):
 
 class Malformed(Permanent):
     """The record's bytes or headers cannot be read as the event they claim to be."""
+
+
+class Undeliverable(Permanent):
+    """The one place the record could go to is known to be closed; a flood breaker does not count it."""
 
 
 class Expired(Failure):

@@ -2,29 +2,48 @@
 
 import asyncio
 import os
+import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import httpx
 from fastapi import FastAPI
-from pydantic import SecretStr
 
+from notifier.discord.answers import Answers
 from notifier.discord.discord import Discord
-from notifier.discord.edits import Edits
-from notifier.discord.posts import Posts
+from notifier.discord.endpoint import ADDRESS, BOT
+from notifier.discord.events import Events
+from notifier.discord.fallbacks import Fallbacks
+from notifier.discord.places import Places
 from notifier.handler import Deliveries
 from notifier.ledger.ledger import PostgresLedger
 from notifier.ledger.once import Once
+from notifier.ledger.standing import PostgresStanding
+from notifier.limits.buckets import Buckets
+from notifier.limits.global_limit import GlobalLimit
+from notifier.limits.limits import Limits
+from notifier.limits.refusals_budget import RefusalBudget
+from notifier.limits.sharing import SharedScope, Sharing
+from notifier.limits.slots import Slots
 from notifier.mail.mails import Mails
 from notifier.mail.smtp import Smtp
 from notifier.mailbox import into_mailboxes
-from notifier.pace import RETRY_POLICY
+from notifier.pace import retry_policy
+from notifier.rendering.drawing import Drawing
+from notifier.rendering.templates import Templates, load_templates
+from notifier.routing.digests import Digests
+from notifier.routing.directory import Directory, Known, configured
+from notifier.routing.fan_out import Routing
+from notifier.routing.rules import Routes, load_routes
 from notifier.scheduled import scheduled
 from notifier.settings import DiscordSettings, Settings
 from posta import topics
 from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME, load_destinations
+from posta.destinations_sealed import Seal
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.message import Handler
@@ -37,6 +56,7 @@ from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.lifecycle import watched, watched_given_up
+from posta.postgres.destinations import DestinationRegistry
 from posta.postgres.interactions import InteractionLog
 from posta.postgres.pool import DEPENDENCY, Database
 from posta.postgres.published_events import PublishedEvents
@@ -60,6 +80,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Deliver until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
     destinations = load_destinations(settings.config_dir / FILE_NAME)
     webhooks = destinations.resolve_webhooks(os.environ)
+    rules = _Rules(
+        routes=load_routes(settings.config_dir),
+        templates=load_templates(settings.config_dir),
+        known=configured(destinations, webhooks),
+        default=destinations.default,
+        seal=Seal.of(settings.destinations.key),
+    )
     keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     async with (
         _database(settings) as database,
@@ -67,11 +94,23 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         _client(settings.discord) as client,
     ):
         ledger, notes = PostgresLedger(database), InteractionLog(database)
-        deliveries = _deliveries(settings, webhooks, ledger, client)
+        standing, digests = PostgresStanding(database), Digests(database, producer, clock=time.time)
+        directory = Directory(
+            rules.known, default=rules.default, registry=DestinationRegistry(database), seal=rules.seal
+        )
+        line = _line(settings.discord, database, client)
+        deliveries = _deliveries(settings, rules, line.discord, directory, ledger, standing, digests)
         to_all = into_mailboxes(deliveries.handle, PullMailbox(database), destinations=destinations.mailboxes)
         in_time = scheduled(to_all, PublishedEvents(database), clock=time.time)
         engine = _engine(settings, deliveries, in_time, producer, database, notes)
-        async with serving(build_app(engine, keys), settings.http), notes.recording(), _pruning(ledger):
+        async with (
+            serving(build_app(engine, keys), settings.http),
+            notes.recording(),
+            line.sharing.running(),
+            directory.refreshing(),
+            digests.publishing(),
+            _pruning(ledger, standing),
+        ):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
             await engine.run(stop)
 
@@ -102,7 +141,7 @@ def _engine(
         kafka=settings.kafka,
         producer=producer,
         policy=EnginePolicy(
-            retry=RETRY_POLICY,
+            retry=retry_policy(settings.discord.max_retries),
             concurrency=settings.discord.concurrency,
             handler_timeout_s=settings.handler_timeout_s,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
@@ -112,19 +151,79 @@ def _engine(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """What the files of rules say."""
+
+    routes: Routes
+    templates: Templates
+    known: Mapping[str, Known]
+    default: str | None
+    seal: Seal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """The way to Discord, and what shares its limits with other processes."""
+
+    discord: Discord
+    sharing: Sharing
+
+
+def _line(settings: DiscordSettings, database: Database, client: httpx.AsyncClient) -> _Line:
+    budget, buckets = RefusalBudget(most=settings.refusals_most), Buckets()
+    most_waiting = max(1, settings.concurrency // 2)
+    scopes = {
+        name: GlobalLimit(Slots(), most_waiting=most_waiting, clock=time.monotonic) for name in (ADDRESS, BOT)
+    }
+    limits = Limits(buckets, scopes, budget, clock=time.monotonic, wall_clock=time.time)
+    shared = {
+        name: SharedScope(name=f"{name}:{settings.address}", total=settings.global_limit, limit=limit)
+        for name, limit in scopes.items()
+    }
+    token = settings.bot_token if settings.bot_token.get_secret_value() else None
+    return _Line(
+        discord=Discord(client, limits, timeout_s=settings.timeout_s, bot_token=token),
+        sharing=Sharing(
+            database,
+            shared,
+            member=f"{socket.gethostname()[:60]}/{secrets.token_hex(6)}",
+            buckets=buckets,
+            budget=budget,
+            address=settings.address,
+        ),
+    )
+
+
 def _deliveries(
     settings: Settings,
-    webhooks: Mapping[str, SecretStr],
+    rules: _Rules,
+    discord: Discord,
+    directory: Directory,
     ledger: PostgresLedger,
-    client: httpx.AsyncClient,
+    standing: PostgresStanding,
+    digests: Digests,
 ) -> Deliveries:
-    once = Once(ledger)
-    discord = Discord(client, timeout_s=settings.discord.timeout_s)
+    once, api_url = Once(ledger), settings.discord.api_url
+    places = Places(discord, api_url=api_url)
     smtp = Smtp(settings.mail) if settings.mail.smtp_host else None
     return Deliveries(
-        edits=Edits(discord, once, api_url=settings.discord.api_url, clock=time.time),
-        posts=Posts(discord, once, webhooks=webhooks),
+        answers=Answers(
+            discord, once, api_url=api_url, clock=time.time, most_parts=settings.discord.answer_parts
+        ),
+        events=Events(
+            places,
+            once,
+            directory=directory,
+            drawing=Drawing(rules.templates),
+            standing=standing,
+            ledger=ledger,
+            window_s=rules.routes.dedupe_window_s,
+        ),
         mails=Mails(smtp, once, address=settings.mail.address),
+        fallbacks=Fallbacks(discord, places, once, directory=directory, routes=rules.routes.answers.fallback),
+        routing=Routing(rules.routes, digests, clock=time.time),
+        directory=directory,
         clock=time.time,
     )
 
@@ -153,19 +252,20 @@ def _client(discord: DiscordSettings) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def _pruning(ledger: PostgresLedger) -> AsyncIterator[None]:
-    """Keep the ledger small while the block runs."""
-    task = asyncio.create_task(_prune(ledger), name="prune ledger")
+async def _pruning(*kept: PostgresLedger | PostgresStanding) -> AsyncIterator[None]:
+    """Keep the tables small while the block runs."""
+    task = asyncio.create_task(_prune(kept), name="prune ledger")
     try:
         yield
     finally:
         await end(task)
 
 
-async def _prune(ledger: PostgresLedger) -> None:
+async def _prune(kept: tuple[PostgresLedger | PostgresStanding, ...]) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
         try:
-            await ledger.prune(older_than_s=_KEPT_S)
+            for one in kept:
+                await one.prune(older_than_s=_KEPT_S)
         except Unavailable as exc:
             log.warning("ledger_not_pruned", error=str(exc))

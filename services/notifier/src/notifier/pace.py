@@ -10,11 +10,19 @@ from posta.domain.backoff import Table
 from posta.domain.retry import RetryPolicy
 from posta.errors import Transient, Unavailable
 
-RETRY_POLICY = RetryPolicy(max_attempts=8, backoff=Table(delays_s=(1.0, 2.0, 5.0, 10.0, 30.0, 120.0)))
-"""Eight attempts within five minutes: what is left of a 15 minute token after the answer is made."""
+DELIVERY_DELAYS_S = (1.0, 2.0, 5.0, 10.0)
+"""The first waits of every delivery to Discord, as users of earlier systems know them."""
+_ANSWER = Table(delays_s=(*DELIVERY_DELAYS_S, 30.0, 120.0))
+DEFAULT_RETRIES = 7
 
-_WEBHOOK = Table(delays_s=(1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0))
-"""About an hour and three quarters: a channel wants its events even after Discord was away."""
+
+def retry_policy(max_retries: int) -> RetryPolicy:
+    """So many attempts after the first; seven take five minutes: what an answer's token may have left."""
+    return RetryPolicy(max_attempts=max_retries + 1, backoff=_ANSWER)
+
+
+_WEBHOOK = Table(delays_s=(*DELIVERY_DELAYS_S, 600.0, 1800.0, 3600.0))
+"""More than an hour and a half: a channel wants its events even after Discord was away."""
 _EMAIL = Table(delays_s=(5.0, 30.0, 120.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0))
 """About seventeen hours. RFC 5321 §4.5.4.1 wants long intervals, greylisting a first short one."""
 

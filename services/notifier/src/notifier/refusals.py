@@ -9,7 +9,7 @@
 Every other failure of a call is a definite refusal: nothing was delivered.
 """
 
-from posta.errors import Permanent, Transient
+from posta.errors import NotNow, Permanent, Transient
 
 
 class OutcomeUnknown(Transient):
@@ -17,7 +17,15 @@ class OutcomeUnknown(Transient):
 
 
 class TargetGone(Permanent):
-    """The place to deliver to is gone, or closed to us for good."""
+    """The place to deliver to is gone, or closed to us for good; ``code`` is Discord's reason, 0: none."""
+
+    def __init__(self, reason: str, *, code: int = 0) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class BotRefused(NotNow):
+    """Discord does not know the bot's token: nothing more is sent with it for a while."""
 
 
 class ContentRefused(Permanent):

@@ -1,14 +1,27 @@
 """What notifier needs from its environment, and no more."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 
+from notifier.pace import DEFAULT_RETRIES
 from posta.settings import Group, ServiceSettings
 
 HANDLING_MARGIN_S = 30.0
 """What a handling may take beside the call itself: the ledger, a slow database."""
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,63}$")]
+
+
+class DestinationsSettings(Group):
+    """The registry of destinations."""
+
+    key: SecretStr = SecretStr("")
+    """Decrypts the URLs of registered webhooks: 64 hex digits; empty: none can be used."""
+    hosts: str = ""
+    """Comma list of ``host`` or ``host:port`` that may be called beside Discord's own."""
 
 
 class DiscordSettings(Group):
@@ -23,6 +36,18 @@ class DiscordSettings(Group):
     """Seconds for one call, from connecting to the last byte."""
     concurrency: int = Field(default=64, ge=1, le=1000)
     """Most deliveries under way at once, mails included."""
+    max_retries: int = Field(default=DEFAULT_RETRIES, ge=0, le=100)
+    """Attempts after the first; the waits between them are 1, 2, 5 and 10 s, then longer ones."""
+    bot_token: SecretStr = SecretStr("")
+    """For messages in channels, direct messages, and finding posts whose answer was lost; empty: none."""
+    answer_parts: int = Field(default=5, ge=1, le=5)
+    """Most messages that one long answer becomes; the rest is attached as a file."""
+    global_limit: int = Field(default=50, ge=1, le=1000)
+    """Calls per second outside interactions, of all processes behind one address (and of one bot)."""
+    address: Name = "default"
+    """Names the address this process calls from: those with the same one share its limits."""
+    refusals_most: int = Field(default=1000, ge=10, le=9000)
+    """Answers 401, 403 and 429 in ten minutes at which all calls stop; Discord bans at 10 000."""
     user_agent_url: str = "https://posta.example"
     """Whom Discord may turn to, as its User-Agent rule wants; a page about this installation."""
 
@@ -76,6 +101,7 @@ class Settings(ServiceSettings):
 
     discord: DiscordSettings = DiscordSettings()
     mail: MailSettings = MailSettings()
+    destinations: DestinationsSettings = DestinationsSettings()
     api_keys: SecretStr = SecretStr("")
     """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` and
     ``engine:operate``. Unset: ``/v1/engine`` does not exist."""

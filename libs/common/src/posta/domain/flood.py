@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from posta.domain.retry import ErrorClass
-from posta.errors import Malformed
+from posta.errors import Malformed, Undeliverable
 
 _STEPS = 12
 
@@ -33,6 +33,8 @@ class Cause(StrEnum):
     """No attempt can succeed."""
     EXHAUSTED = "exhausted"
     """Its attempts are used up."""
+    UNDELIVERABLE = "undeliverable"
+    """Its own target is known to be closed: no reason to keep the records of others."""
     EXPIRED = "expired"
     """Its deadline passed: usual after an outage, and no reason to keep it any longer."""
 
@@ -41,6 +43,8 @@ def cause_of(error: BaseException, error_class: ErrorClass) -> Cause:
     """The cause of a dead letter, from the last error and the class that was decided on."""
     if error_class is ErrorClass.EXPIRED:
         return Cause.EXPIRED
+    if isinstance(error, Undeliverable):
+        return Cause.UNDELIVERABLE
     if isinstance(error, Malformed):
         return Cause.MALFORMED
     return Cause.PERMANENT if error_class is ErrorClass.PERMANENT else Cause.EXHAUSTED

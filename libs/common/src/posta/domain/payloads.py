@@ -123,6 +123,8 @@ class EventPublished(Payload):
     """Events of a publisher and destination with the same key, close in time, are one counted message."""
     thread_key: str | None = None
     """Events of a publisher and destination with the same key edit one message."""
+    routed: bool = False
+    """Its destination is final: the notifier's routes have been asked."""
 
 
 class DiscordTarget(BaseModel):
@@ -137,6 +139,30 @@ class DiscordTarget(BaseModel):
     """The application that was asked; part of the answer's address."""
     token: WireSecret
     """Credential of the answer for 15 minutes after the interaction was made."""
+    user_id: str | None = None
+    """Who asked: where an answer that is too late for its token may go instead."""
+    channel_id: str | None = None
+    """Where they asked, for the same reason."""
+    guild_id: str | None = None
+    """The server of that channel; null in a direct message."""
+    ephemeral: bool = False
+    """Only the person who asked may see the answer, wherever it goes."""
+
+
+class FallbackTarget(BaseModel):
+    """Another way to the person, when the interaction's own is closed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    medium: Literal["fallback"] = "fallback"
+    """Tells the targets apart."""
+    route: Literal["dm", "channel", "destination"]
+    """A direct message, a message of the bot in the channel, or a configured destination."""
+    place: str
+    """The user's id, the channel's id, or the destination's."""
+    asked: DiscordTarget
+    """How it was to be answered."""
+    asked_at: int | None = None
+    """When the question was asked, in seconds since the epoch."""
 
 
 class EmailTarget(BaseModel):
@@ -167,7 +193,7 @@ class ReplyReady(Payload):
     """Id of the event that asked."""
     kind: Literal["answer", "apology"]
     """Whether the question was answered."""
-    target: Annotated[DiscordTarget | EmailTarget, Field(discriminator="medium")]
+    target: Annotated[DiscordTarget | EmailTarget | FallbackTarget, Field(discriminator="medium")]
     """Where it goes."""
     text: str
     """What the person reads, in Markdown."""

@@ -262,6 +262,24 @@ LLM_HEDGES = Counter(
 LLM_SHORTENED = Counter(
     "posta_llm_prompts_shortened_total", "Prompts cut because they were too long.", ["model"]
 )
+LLM_PROMPT_TOKENS = Counter(
+    "posta_llm_prompt_tokens_total",
+    "Estimated tokens of prompts, by part: instruction, catalogue, conversation, question.",
+    ["part"],
+)
+LLM_UNCALLED = Counter(
+    "posta_llm_answers_without_call_total",
+    "Answers that no call was made for, by source: faq, cache, forget.",
+    ["source"],
+)
+LLM_UNSTATED_AMOUNTS = Counter(
+    "posta_llm_unstated_amounts_total", "Amounts of money in answers that nothing the model was shown states."
+)
+RACE_ERRORS = Counter("race_errors_total", "Summaries that another worker's overtook.")
+TOKEN_CLEANUPS = Counter("token_cleanups_total", "Conversations that the regular clean-up summarised.")
+HIGH_TOKEN_THREADS = Gauge(
+    "high_token_threads", "Conversations over THREAD_TOKEN_THRESHOLD after the last clean-up of this process."
+)
 LLM_WAITING = Gauge("posta_llm_waiting_questions", "Questions of this process that wait for room.")
 
 # --- dlq-admin -----------------------------------------------------------------------------------

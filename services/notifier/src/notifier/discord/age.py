@@ -20,3 +20,8 @@ def token_ends_at(interaction_id: str) -> float | None:
     """When the token of the interaction ends, in seconds since the epoch; None when that is not known."""
     made = made_at(interaction_id)
     return None if made is None else made + TOKEN_LIFE_S
+
+
+def snowflake_at(moment: float) -> str:
+    """The least snowflake of that moment, in seconds since the epoch."""
+    return str(max(0, int(moment * 1000) - _DISCORD_EPOCH_MS) << _SHIFT)

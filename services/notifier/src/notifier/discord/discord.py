@@ -3,15 +3,18 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from opentelemetry.trace import Span, SpanKind
+from pydantic import SecretStr
 
 from notifier.discord.endpoint import Endpoint
 from notifier.discord.verdict import (
+    MISCONFIGURED_RETRY_S,
     Answer,
     Blocked,
     Closed,
@@ -23,8 +26,10 @@ from notifier.discord.verdict import (
     Verdict,
     judge,
 )
-from notifier.limits.buckets import Buckets, read_told
-from notifier.refusals import ContentRefused, OutcomeUnknown, TargetGone
+from notifier.limits.buckets import read_told
+from notifier.limits.limits import Limits
+from notifier.limits.refusals_budget import counts
+from notifier.refusals import BotRefused, ContentRefused, OutcomeUnknown, TargetGone
 from posta.errors import NotNow, Transient
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
@@ -32,8 +37,18 @@ from posta.telemetry.tracing import span
 
 log = get_logger(__name__)
 UPSTREAM = "discord"
+_UNAUTHORIZED = 401
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """No byte of the request can have left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file to send along."""
+
+    name: str
+    content: bytes
+    media_type: str = "text/markdown; charset=utf-8"
 
 
 class Discord:
@@ -42,25 +57,39 @@ class Discord:
     def __init__(
         self,
         client: httpx.AsyncClient,
+        limits: Limits,
         *,
         timeout_s: float,
-        buckets: Buckets | None = None,
+        bot_token: SecretStr | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._limits = limits
         self._timeout_s = timeout_s
-        self._buckets = buckets or Buckets()
+        self._bot_token = bot_token
         self._clock = clock
+        self._bot_refused_until = 0.0
+
+    @property
+    def has_bot(self) -> bool:
+        """Whether calls that need the bot's token can be made at all."""
+        return self._bot_token is not None
 
     def check_open(self, endpoint: Endpoint) -> None:
         """Raise ``NotNow`` when a call could not be sent now, without counting one."""
-        _wait(self._buckets.wait_s(endpoint.target, self._clock()))
+        self._check_bot(endpoint)
+        self._limits.check_open(endpoint.target)
+
+    def wait_s(self, endpoint: Endpoint) -> float:
+        """Seconds until a call may be sent, as far as is known; 0: now."""
+        return self._limits.wait_s(endpoint.target)
 
     async def call(
         self,
         endpoint: Endpoint,
         body: Mapping[str, Any] | None = None,
         *,
+        files: Sequence[File] = (),
         token_age_s: float | None = None,
     ) -> Answer:
         """Call and return the answer of a success.
@@ -69,17 +98,37 @@ class Discord:
         (rate limit, nothing sent or nothing done), ``Transient`` (refused for now),
         ``OutcomeUnknown``, ``TargetGone`` or ``ContentRefused``.
         """
-        _wait(self._buckets.take(endpoint.target, self._clock()))
-        answer: Answer | None = None
-        try:
-            answer = await self._exchange(endpoint, body)
-        finally:
-            told = None if answer is None else read_told(answer.headers)
-            self._buckets.answered(endpoint.target, told, self._clock())
+        self._check_bot(endpoint)
+        async with self._limits.passage(endpoint.target) as passage:
+            answer = await self._exchange(endpoint, body, files)
+            passage.told = read_told(answer.headers)
+        if counts(answer.status, answer.headers.get("x-ratelimit-scope")):
+            self._limits.refused()
+        if endpoint.authorized and answer.status == _UNAUTHORIZED:
+            self._refuse_bot()
         self._carry_out(endpoint, judge(answer, token_age_s=token_age_s))
         return answer
 
-    async def _exchange(self, endpoint: Endpoint, body: Mapping[str, Any] | None) -> Answer:
+    def _check_bot(self, endpoint: Endpoint) -> None:
+        if not endpoint.authorized:
+            return
+        if self._bot_token is None:
+            raise TargetGone("no bot token is set: set POSTA_DISCORD__BOT_TOKEN and replay")
+        wait_s = self._bot_refused_until - self._clock()
+        if wait_s > 0:
+            raise BotRefused(
+                "Discord refuses the bot's token: correct POSTA_DISCORD__BOT_TOKEN", wait_s=wait_s
+            )
+
+    def _refuse_bot(self) -> None:
+        self._bot_refused_until = self._clock() + MISCONFIGURED_RETRY_S
+        names.DISCORD_BOT_REFUSED.inc()
+        log.error("discord_bot_token_refused", advice="correct POSTA_DISCORD__BOT_TOKEN and restart")
+        raise BotRefused("Discord refuses the bot's token", wait_s=MISCONFIGURED_RETRY_S)
+
+    async def _exchange(
+        self, endpoint: Endpoint, body: Mapping[str, Any] | None, files: Sequence[File]
+    ) -> Answer:
         started = time.monotonic()
         outcome = "failed"
         attributes = {
@@ -89,7 +138,7 @@ class Discord:
         }
         with span(f"{endpoint.method} {endpoint.template}", kind=SpanKind.CLIENT, attributes=attributes) as s:
             try:
-                answer = await self._send(endpoint, body)
+                answer = await self._send(endpoint, body, files)
                 outcome = f"{answer.status // 100}xx" if answer.status != 429 else "429"  # noqa: PLR2004 - shown as is
                 _mark(s, answer)
             finally:
@@ -97,13 +146,16 @@ class Discord:
                 names.UPSTREAM_SECONDS.labels(UPSTREAM).observe(time.monotonic() - started)
         return answer
 
-    async def _send(self, endpoint: Endpoint, body: Mapping[str, Any] | None) -> Answer:
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        headers = {} if body is None else {"content-type": "application/json"}
+    async def _send(
+        self, endpoint: Endpoint, body: Mapping[str, Any] | None, files: Sequence[File]
+    ) -> Answer:
+        headers: dict[str, str] = {}
+        if endpoint.authorized and self._bot_token is not None:
+            headers["authorization"] = f"Bot {self._bot_token.get_secret_value()}"
         try:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._client.request(
-                    endpoint.method, endpoint.url, content=content, headers=headers
+                    endpoint.method, endpoint.url, **_content(body, files, headers)
                 )
         except _NOT_SENT as exc:
             raise Transient(f"Discord cannot be reached: {type(exc).__name__}") from exc
@@ -114,34 +166,42 @@ class Discord:
         return Answer(status=response.status_code, headers=_lower(response.headers), body=_json(response))
 
     def _carry_out(self, endpoint: Endpoint, verdict: Verdict) -> None:
-        now = self._clock()
         if not isinstance(verdict, Blocked | Unknown):
-            self._buckets.got_through()
+            self._limits.buckets.got_through()
         match verdict:
             case Delivered():
                 return
             case Closed():
-                names.DISCORD_RATE_LIMITED.labels(verdict.scope).inc()
-                self._buckets.closed(endpoint.target, verdict, now)
+                self._limits.closed(endpoint.target, verdict)
                 raise NotNow(f"Discord's rate limit ({verdict.scope}) is used up", wait_s=verdict.wait_s)
             case Blocked():
-                names.DISCORD_RATE_LIMITED.labels("blocked").inc()
-                wait_s = self._buckets.blocked(now)
+                wait_s = self._limits.blocked()
                 log.error("discord_blocks_us", cool_down_s=round(wait_s))
                 raise NotNow("Discord blocks this address for now", wait_s=wait_s)
             case Retry(reason, after_s):
                 raise Transient(reason, retry_after_s=after_s)
             case Unknown(reason):
                 raise OutcomeUnknown(reason)
-            case Gone(reason):
-                raise TargetGone(reason)
+            case Gone(reason, code):
+                raise TargetGone(reason, code=code)
             case Refused(reason):
                 raise ContentRefused(reason)
 
 
-def _wait(wait_s: float) -> None:
-    if wait_s > 0:
-        raise NotNow("Discord's rate limit leaves nothing for now", wait_s=wait_s)
+def _content(
+    body: Mapping[str, Any] | None, files: Sequence[File], headers: dict[str, str]
+) -> dict[str, Any]:
+    """What httpx is to send: JSON, or a form with files as Discord wants it."""
+    if body is None:
+        return {"headers": headers}
+    raw = json.dumps(body, ensure_ascii=False).encode()
+    if not files:
+        return {"content": raw, "headers": {**headers, "content-type": "application/json"}}
+    parts: list[tuple[str, tuple[str | None, bytes, str]]] = [
+        ("payload_json", (None, raw, "application/json"))
+    ]
+    parts += [(f"files[{n}]", (one.name, one.content, one.media_type)) for n, one in enumerate(files)]
+    return {"files": parts, "headers": headers}
 
 
 def _mark(current: Span, answer: Answer) -> None:

@@ -123,6 +123,8 @@ class Gone:
     """The target takes nothing any more."""
 
     reason: str
+    code: int = 0
+    """Discord's error code; 0 when it told none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,10 @@ def _refusal(status: int, code: int, reason: str, token_age_s: float | None) -> 
     if code in TRANSIENT_CODES or status == _REQUEST_TIMEOUT:
         return Retry(reason)
     if code in TARGET_GONE_CODES:
-        return Gone(reason)
+        return Gone(reason, code)
     if code in CONTENT_REFUSED_CODES or status in (400, _TOO_LARGE):
         return Refused(reason)
-    return Gone(reason)
+    return Gone(reason, code)
 
 
 def _rate_limited(answer: Answer) -> Verdict:

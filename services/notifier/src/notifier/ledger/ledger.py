@@ -10,6 +10,7 @@
 was lost: whether it was carried out is not known.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol
@@ -80,6 +81,7 @@ _REFUSED = """
     UPDATE delivery SET state = 'failed', updated_at = now()
     WHERE event_id = $1 AND state = 'sending'
 """
+_KNOWN_IDS = "SELECT message_id FROM delivery WHERE message_id = ANY($1::text[])"
 _PRUNE = """
     DELETE FROM delivery WHERE updated_at < now() - make_interval(secs => $1)
 """
@@ -115,6 +117,14 @@ class PostgresLedger:
         """See ``Ledger``."""
         async with self._database.connection() as connection:
             await connection.execute(_REFUSED, event_id)
+
+    async def known(self, message_ids: Sequence[str]) -> frozenset[str]:
+        """Those of ``message_ids`` that a delivery has noted as its own."""
+        if not message_ids:
+            return frozenset()
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_KNOWN_IDS, list(message_ids))
+        return frozenset(row["message_id"] for row in rows)
 
     async def prune(self, *, older_than_s: float) -> None:
         """Forget deliveries untouched for so long; Kafka must have forgotten their events before."""

@@ -3,7 +3,10 @@
     unknown ──first answer──▶ open(remaining) ──remaining 0──▶ closed until reset ──▶ next window
        ▲                          └────────429───────▶ closed until told ──┐
        └───────────────────────────────────────────────────────────────────┘
+    a shared 429: every target of that channel closed, as told
     a global 429, or a block that names no time: everything closed
+
+Two routes whose answers name the same bucket share it, for the same major parameter.
 
 Rule: nothing is sent into a closed bucket. Calls under way count against what is left, and a bucket
 nothing is known of lets one call through at a time, because its answer is what tells the limit.
@@ -24,12 +27,22 @@ KEPT = 10_000
 """Idle buckets are forgotten when there are more than this: each interaction has one of its own."""
 
 
+_Key = tuple[str, str]
+"""The bucket's name (the route's until Discord names it), and the major parameter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a call counts against: its route, such as ``PATCH @original``, and its major parameter."""
 
     route: str
     major: str
+    channel: str = ""
+    """The channel whose hidden limit it shares with others, where that is known."""
+    guild: str = ""
+    """Whose turn it is when slots are scarce; empty: a guild of its own."""
+    scope: str = ""
+    """Which global limit it counts against; empty: none, as calls with an interaction's token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +54,8 @@ class Told:
     reset_after_s: float
     reset_at: float
     """By Discord's own clock: only to tell one window from the next."""
+    bucket: str = ""
+    """The bucket's public name, without its major parameter; empty when it is not told."""
 
 
 @dataclass(slots=True)
@@ -63,21 +78,36 @@ def read_told(headers: Mapping[str, str]) -> Told | None:
     if any(value is None for value in values):
         return None
     limit, remaining, reset_after_s, reset_at = (value or 0.0 for value in values)
-    return Told(limit=int(limit), remaining=int(remaining), reset_after_s=reset_after_s, reset_at=reset_at)
+    return Told(
+        limit=int(limit),
+        remaining=int(remaining),
+        reset_after_s=reset_after_s,
+        reset_at=reset_at,
+        bucket=headers.get("x-ratelimit-bucket", ""),
+    )
 
 
 class Buckets:
     """All buckets of one process."""
 
     def __init__(self) -> None:
-        self._buckets: dict[Target, _Bucket] = {}
+        self._buckets: dict[_Key, _Bucket] = {}
+        self._names: dict[str, str] = {}
+        """The bucket that a route's answers named last."""
+        self._channels_closed_until: dict[str, float] = {}
         self._all_closed_until = 0.0
         self._blocks = 0
 
+    @property
+    def all_closed_until(self) -> float:
+        """When everything opens again; in the past while nothing closes everything."""
+        return self._all_closed_until
+
     def wait_s(self, target: Target, now: float) -> float:
         """Seconds until a call may be sent; 0 when it may be sent now."""
-        bucket = self._buckets.get(target, _Bucket())
-        closed_s = max(self._all_closed_until, bucket.closed_until) - now
+        bucket = self._buckets.get(self._key(target), _Bucket())
+        channel = self._channels_closed_until.get(target.channel, 0.0)
+        closed_s = max(self._all_closed_until, bucket.closed_until, channel) - now
         return closed_s if closed_s > 0 else _window_wait_s(bucket, now)
 
     def take(self, target: Target, now: float) -> float:
@@ -86,7 +116,7 @@ class Buckets:
         if wait_s > 0:
             return wait_s
         self._forget_idle(now)
-        bucket = self._buckets.setdefault(target, _Bucket())
+        bucket = self._of(target)
         if bucket.limit is not None and now >= bucket.resets_at:
             # The next window begins; how long it lasts its first answer will tell.
             bucket.remaining = max(1, bucket.limit) - bucket.under_way
@@ -95,9 +125,16 @@ class Buckets:
         bucket.under_way += 1
         return 0.0
 
+    def opens_window(self, target: Target, now: float) -> bool:
+        """Whether the next call begins a window: each moment it comes later is lost to its bucket."""
+        bucket = self._buckets.get(self._key(target))
+        return bucket is None or bucket.limit is None or now >= bucket.resets_at
+
     def answered(self, target: Target, told: Told | None, now: float) -> None:
         """Learn from the end of a call that was taken; ``told`` None: no answer, or one without limits."""
-        bucket = self._buckets.setdefault(target, _Bucket())
+        if told is not None and told.bucket:
+            self._named(target.route, told.bucket)
+        bucket = self._of(target)
         bucket.under_way = max(0, bucket.under_way - 1)
         is_new = told is not None and told.reset_at > bucket.window
         if told is not None and (is_new or bucket.resets_at < math.inf):
@@ -110,11 +147,18 @@ class Buckets:
         """Obey a 429."""
         until = now + verdict.wait_s
         if verdict.scope == "global":
-            self._all_closed_until = max(self._all_closed_until, until)
+            self.close_all(until)
             return
-        bucket = self._buckets.setdefault(target, _Bucket())
+        if verdict.scope == "shared" and target.channel:
+            before = self._channels_closed_until.get(target.channel, 0.0)
+            self._channels_closed_until[target.channel] = max(before, until)
+        bucket = self._of(target)
         bucket.closed_until = max(bucket.closed_until, until)
         bucket.limit = None  # A shared limit is not in the headers: go on with one call at a time.
+
+    def close_all(self, until: float) -> None:
+        """Let nothing out before ``until``; a later end that is known stays."""
+        self._all_closed_until = max(self._all_closed_until, until)
 
     def blocked(self, now: float) -> float:
         """Close everything after a block that names no time; returns for how many seconds.
@@ -131,13 +175,47 @@ class Buckets:
         """Discord answered a call for itself: no block is on."""
         self._blocks = 0
 
+    def _key(self, target: Target) -> _Key:
+        return self._names.get(target.route, target.route), target.major
+
+    def _of(self, target: Target) -> _Bucket:
+        return self._buckets.setdefault(self._key(target), _Bucket())
+
+    def _named(self, route: str, name: str) -> None:
+        """Discord calls the bucket of ``route`` ``name``: what is known of it moves there."""
+        before = self._names.get(route, route)
+        if before == name:
+            return
+        self._names[route] = name
+        for key in [key for key in self._buckets if key[0] == before]:
+            moved = self._buckets.pop(key)
+            there = self._buckets.get((name, key[1]))
+            self._buckets[name, key[1]] = moved if there is None else _merged(there, moved)
+
     def _forget_idle(self, now: float) -> None:
-        if len(self._buckets) > KEPT:
-            self._buckets = {
-                target: bucket
-                for target, bucket in self._buckets.items()
-                if bucket.under_way or max(bucket.closed_until, bucket.resets_at) > now
-            }
+        if len(self._buckets) <= KEPT:
+            return
+        self._buckets = {
+            key: bucket
+            for key, bucket in self._buckets.items()
+            if bucket.under_way or max(bucket.closed_until, bucket.resets_at) > now
+        }
+        self._channels_closed_until = {
+            channel: until for channel, until in self._channels_closed_until.items() if until > now
+        }
+
+
+def _merged(one: _Bucket, other: _Bucket) -> _Bucket:
+    """Two views of one bucket, the more careful of each."""
+    limits = [bucket.limit for bucket in (one, other) if bucket.limit is not None]
+    return _Bucket(
+        limit=min(limits, default=None),
+        remaining=min(one.remaining, other.remaining),
+        resets_at=max(one.resets_at, other.resets_at),
+        window=max(one.window, other.window),
+        closed_until=max(one.closed_until, other.closed_until),
+        under_way=one.under_way + other.under_way,
+    )
 
 
 def _window_wait_s(bucket: _Bucket, now: float) -> float:

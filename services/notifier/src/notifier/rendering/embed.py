@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from notifier.rendering.clip import clip
+from notifier.rendering.fit import (
+    DESCRIPTION_LIMIT,
+    FIELD_NAME_LIMIT,
+    FIELD_VALUE_LIMIT,
+    FIELDS_LIMIT,
+    TITLE_LIMIT,
+    TOTAL_LIMIT,
+)
 from notifier.rendering.neutral import disarmed, one_line
 from posta.domain.payloads import EventPublished
 
-TITLE_LIMIT = 256
-DESCRIPTION_LIMIT = 4096
-FIELDS_LIMIT = 25
-FIELD_NAME_LIMIT = 256
-FIELD_VALUE_LIMIT = 1024
-FOOTER_LIMIT = 2048
-TOTAL_LIMIT = 6000
-"""Of title, description, fields and footer together."""
 _FOOTER_SHARE = 300
 _INLINE_VALUE = 40
 """Short values share a line."""
@@ -37,6 +37,7 @@ _COLOURS = {
     GREEN: ("ok", "success", "succeeded", "completed", "finished", "resolved", "recovered", "up", "healthy"),
     BLUE: ("info", "notice", "debug", "started", "low"),
 }
+COLOURS_BY_NAME = {"red": RED, "amber": AMBER, "green": GREEN, "blue": BLUE, "grey": GREY}
 _COLOUR_OF = {word: colour for colour, words in _COLOURS.items() for word in words}
 
 
@@ -64,7 +65,7 @@ def embed(event: EventPublished) -> dict[str, Any]:
     }
     if description:
         drawn["description"] = description
-    if (moment := _timestamp(event.occurred_at)) is not None:
+    if (moment := timestamp(event.occurred_at)) is not None:
         drawn["timestamp"] = moment
     return drawn
 
@@ -138,7 +139,8 @@ def _scalar(value: object) -> str | None:
             return None
 
 
-def _timestamp(text: str) -> str | None:
+def timestamp(text: str) -> str | None:
+    """A time as Discord takes it; None when it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
