@@ -45,6 +45,7 @@ class IngressWorld:
     def __init__(self, folder: Path, bootstrap_servers: str, prefix: str, **env: str) -> None:
         self.caller = DiscordCaller()
         self.api_key = new_key()
+        self.admin_key = new_key()
         self.kafka = KafkaSettings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
         self.state = folder / "state"
         self.process = ServiceProcess(
@@ -56,8 +57,12 @@ class IngressWorld:
                 "POSTA_DISCORD__PUBLIC_KEYS": self.caller.public_key,
                 # Whose people ask many times a second; a test of the limits switches them on.
                 "POSTA_GOVERNOR__ENABLED": "false",
-                "POSTA_API_KEYS": describe_key(
-                    self.api_key, name="tests", scopes=frozenset({"events:publish"})
+                "POSTA_API_KEYS": ",".join(
+                    describe_key(key, name=name, scopes=frozenset(scopes))
+                    for key, name, scopes in (
+                        (self.api_key, "tests", {"events:publish"}),
+                        (self.admin_key, "admin", {"governor:read", "interactions:read"}),
+                    )
                 ),
                 **env,
             },
@@ -82,6 +87,12 @@ class IngressWorld:
     async def publish(self, client: httpx.AsyncClient, body: Any, **headers: str) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.api_key}", **headers}
         return await client.post(f"{self.process.url}/v1/events", json=body, headers=headers, timeout=10)
+
+    async def look_up(self, path: str) -> httpx.Response:
+        """What an operator with the admin's key is told."""
+        async with httpx.AsyncClient() as client:
+            headers = {"authorization": f"Bearer {self.admin_key}"}
+            return await client.get(f"{self.process.url}{path}", headers=headers, timeout=10)
 
     @contextlib.asynccontextmanager
     async def load(self, *, people: int = 12, pause_s: float = 0.02) -> AsyncIterator[Tally]:

@@ -9,7 +9,16 @@ from posta_cli.errors import UnusableHomeError
 from posta_cli.home import Home, unusable, write_private
 
 SCRIPTS_SCOPES = ("events:publish",)
-ADMIN_SCOPES = ("dlq:read", "dlq:inspect", "dlq:write", "engine:operate", "engine:read", "events:publish")
+ADMIN_SCOPES = (
+    "dlq:read",
+    "dlq:inspect",
+    "dlq:write",
+    "engine:operate",
+    "engine:read",
+    "events:publish",
+    "governor:read",
+    "interactions:read",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

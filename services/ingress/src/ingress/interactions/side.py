@@ -61,7 +61,8 @@ async def interactions_side(
     """Open it all, and keep it up to date while the block runs."""
     interaction_log = InteractionLog(database)
     windows = PostgresWindows(database)
-    governor = Governor(windows if settings.governor.enabled else None)
+    shared = windows if settings.governor.enabled else None
+    governor = Governor(shared, budget_s=settings.governor.database_budget_s)
     wants_age = settings.governor.max_queue_age_s > 0
     age = QueueAge(interaction_log.queue_age_s if wants_age else None, spool_oldest_s)
     admission = Admission(

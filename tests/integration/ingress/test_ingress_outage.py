@@ -1,0 +1,77 @@
+"""Kafka and PostgreSQL away at once, under steady traffic: what was accepted arrives, and nobody waits.
+
+The run of ten seconds is part of `make test`; the one of two minutes, at 200 interactions and 50
+events a second, of `make chaos`.
+"""
+
+import asyncio
+
+import pytest
+from support.ingress_outage import assert_all_arrived, traffic
+from support.ingress_world import DISCORD_PATIENCE_S, IngressWorld
+
+from posta.postgres.migrations import migrate
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def world_of(tmp_path):
+    """Make worlds whose processes are gone after the test."""
+    made = []
+
+    def make(bootstrap_servers, **env):
+        made.append(IngressWorld(tmp_path, bootstrap_servers, "", **env))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.process.close()
+
+
+@pytest.mark.parametrize(
+    ("away_s", "questions_per_s", "events_per_s", "most_s"),
+    [
+        # Beside other tests on a busy machine: what Discord allows.
+        pytest.param(10, 20, 5, DISCORD_PATIENCE_S, id="ten seconds"),
+        pytest.param(120, 200, 50, 1.0, id="two minutes", marks=pytest.mark.chaos),
+    ],
+)
+async def test_nothing_accepted_is_lost_while_kafka_and_postgresql_are_away(
+    own_kafka, own_postgres, world_of, record_property, away_s, questions_per_s, events_per_s, most_s
+):
+    broker, server = own_kafka(), own_postgres()
+    await asyncio.gather(broker.start(), server.start())
+    await migrate(server.url)
+    world = world_of(
+        broker.bootstrap_servers,
+        POSTA_DATABASE__URL=server.url,
+        # Counted, and never used up: what is tried is that PostgreSQL's absence holds nobody up.
+        POSTA_GOVERNOR__ENABLED="true",
+        POSTA_GOVERNOR__MAX_MESSAGES_PER_MINUTE="600",
+        POSTA_GOVERNOR__MAX_PER_USER_PER_MINUTE="0",
+        POSTA_GOVERNOR__MAX_PER_GUILD_PER_MINUTE="0",
+        # Nobody works the questions off here.
+        POSTA_GOVERNOR__MAX_QUEUE_AGE_S="0",
+    )
+    await world.make_topics()
+    await world.start()
+    async with traffic(world, questions_per_s=questions_per_s, events_per_s=events_per_s) as seen:
+        await asyncio.sleep(2)
+        await asyncio.gather(broker.stop(), server.stop())
+        await asyncio.sleep(away_s)
+        await asyncio.gather(broker.start(), server.start())
+        await asyncio.sleep(3)
+    await world.until_drained(timeout_s=120)
+    doubles = await assert_all_arrived(world, seen)
+    slowest = {share: round(seen.slowest_s(share), 3) for share in (0.5, 0.99, 1.0)}
+    record_property("waits_s", slowest)
+    print(f"{len(seen.accepted)} questions, {len(seen.events)} events, waits {slowest} s, {doubles} doubles")
+    assert (seen.refused, seen.unanswered) == (0, 0)
+    assert len(seen.accepted) > away_s * questions_per_s / 10
+    # By ingress's own clock: how long the client waits for a turn of the processor is no answer's time.
+    every = await world.metric("posta_ingress_ack_seconds_count")
+    in_time = await world.metric(f'posta_ingress_ack_seconds_bucket{{le="{most_s:.1f}"}}')
+    assert in_time == every
+    # A publish that timed out as Kafka went may have been written all the same: its id folds it.
+    assert doubles <= 2 * questions_per_s
