@@ -15,7 +15,13 @@ def test_an_answer_on_discord_carries_what_delivers_it():
     assert reply.data.question_id == asked.id
     assert (reply.data.kind, reply.data.text, reply.data.locale) == ("answer", "Porque sí.", "es-ES")
     assert reply.data.target == DiscordTarget(
-        interaction_id="1", application_id="99", token=asked.data.token.get_secret_value()
+        interaction_id="1",
+        application_id="99",
+        token=asked.data.token.get_secret_value(),
+        user_id=asked.data.person.id,
+        channel_id=asked.data.channel_id,
+        guild_id=asked.data.guild_id,
+        ephemeral=asked.data.ephemeral,
     )
 
 
