@@ -74,7 +74,7 @@ class Counts:
 
     def __init__(self, window: Window, by_end: dict[int, int] | None = None) -> None:
         self.window = window
-        self.by_end = by_end or {}
+        self.by_end = {} if by_end is None else by_end
 
     def used(self, now: float) -> int:
         """What counts now; what no longer does is forgotten."""
