@@ -1,5 +1,6 @@
 """The rules of answering, from ``prompts/answer.yaml``: the instruction in each language, and limits."""
 
+import hashlib
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +22,25 @@ class AnswerRules(BaseModel):
     """Code points of the question that go into the prompt; the rest is cut, visibly."""
     system: dict[Language, str]
     """The instruction by language; every language Posta speaks is needed."""
+
+    with_catalogue: dict[Language, str] = Field(default_factory=dict)
+    """Added to the instruction when the prompt carries products."""
+    with_conversation: dict[Language, str] = Field(default_factory=dict)
+    """Added to the instruction when the prompt carries what was said before."""
+
+    def instruction(self, language: Language, *, with_catalogue: bool, with_conversation: bool) -> str:
+        """What the model is told, in ``language``."""
+        texts = [self.system[language]]
+        if with_catalogue:
+            texts.append(self.with_catalogue.get(language, ""))
+        if with_conversation:
+            texts.append(self.with_conversation.get(language, ""))
+        return "\n".join(text.strip() for text in texts if text)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever what the model is told does; answers are cached by it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     @field_validator("system")
     @classmethod

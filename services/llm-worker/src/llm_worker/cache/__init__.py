@@ -1,0 +1,1 @@
+"""Answers to questions that others have asked in the same words."""

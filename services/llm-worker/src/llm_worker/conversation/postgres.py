@@ -1,0 +1,161 @@
+"""Conversations in PostgreSQL; every call raises ``Unavailable`` while the database is away.
+
+add ──▶ open turns ──(over the threshold)──▶ claim ──▶ LLM ──▶ summarised: they are in the summary
+│ fence + 1      └ an older fence: nothing changes
+└ its lease ends: another may claim (crash)
+"""
+
+from dataclasses import dataclass
+
+from llm_worker.conversation.turn import Past, Turn, to_summarise
+from posta.postgres.pool import Database
+
+_OPEN = """
+INSERT INTO conversation (id, person, language) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET person = excluded.person, language = excluded.language, updated_at = now()
+"""
+_ADD = """
+INSERT INTO conversation_turn (conversation, number, event_id, question, answer, tokens)
+SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5 FROM conversation_turn WHERE conversation = $1
+ON CONFLICT (event_id) DO NOTHING RETURNING number
+"""
+_GROW = "UPDATE conversation SET open_tokens = open_tokens + $2 WHERE id = $1"
+_PAST = """
+SELECT c.summary, t.number, t.question, t.answer, t.tokens
+  FROM conversation c LEFT JOIN LATERAL (
+       SELECT number, question, answer, tokens FROM conversation_turn
+        WHERE conversation = c.id AND number > c.summarised_to ORDER BY number DESC LIMIT $2) t ON true
+ WHERE c.id = $1 ORDER BY t.number
+"""
+_CLAIM = """
+UPDATE conversation SET fence = fence + 1, claimed_until = now() + make_interval(secs => $2)
+ WHERE id = $1 AND (claimed_until IS NULL OR claimed_until < now())
+RETURNING fence, summary, language, summarised_to
+"""
+_TURNS = """
+SELECT number, question, answer, tokens FROM conversation_turn
+ WHERE conversation = $1 AND number > $2 ORDER BY number
+"""
+_SUMMARISED = """
+UPDATE conversation SET summary = $3, summary_tokens = $4, summarised_to = $5, claimed_until = NULL,
+       open_tokens = (SELECT coalesce(sum(tokens), 0) FROM conversation_turn
+                       WHERE conversation = $1 AND number > $5)
+ WHERE id = $1 AND fence = $2 RETURNING id
+"""
+_RELEASE = "UPDATE conversation SET claimed_until = NULL WHERE id = $1 AND fence = $2"
+_LONG = "SELECT id FROM conversation WHERE open_tokens > $1 ORDER BY open_tokens DESC LIMIT $2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToSummarise:
+    """The right to summarise a conversation, and what there is to summarise."""
+
+    conversation: str
+    fence: int
+    language: str
+    summary: str
+    """So far; the new one replaces it."""
+    turns: tuple[Turn, ...]
+
+
+class Conversations:
+    """The one place where conversations are kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def past(self, conversation: str, *, turns: int) -> Past:
+        """What was said: the summary and the last ``turns`` turns after it."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_PAST, conversation, turns)
+        if not rows:
+            return Past()
+        found = tuple(
+            Turn(number=row["number"], question=row["question"], answer=row["answer"], tokens=row["tokens"])
+            for row in rows
+            if row["number"] is not None
+        )
+        return Past(summary=rows[0]["summary"], turns=found)
+
+    async def add(
+        self,
+        conversation: str,
+        *,
+        person: str,
+        language: str,
+        event_id: str,
+        question: str,
+        answer: str,
+        tokens: int,
+    ) -> int:
+        """Add a turn, once for each event; returns the tokens of the turns not yet summarised."""
+        async with self._database.transaction() as connection:
+            # The row lock makes two workers (one of them a zombie) take turns.
+            await connection.execute(_OPEN, conversation, person, language)
+            added = await connection.fetchval(_ADD, conversation, event_id, question, answer, tokens)
+            if added is not None:
+                await connection.execute(_GROW, conversation, tokens)
+            return int(
+                await connection.fetchval("SELECT open_tokens FROM conversation WHERE id = $1", conversation)
+            )
+
+    async def claim(self, conversation: str, *, keep: int, lease_s: float) -> ToSummarise | None:
+        """The right to summarise all but the last ``keep`` turns; None: another has it, or nothing to do."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(_CLAIM, conversation, lease_s)
+            if row is None:
+                return None
+            rows = await connection.fetch(_TURNS, conversation, row["summarised_to"])
+            turns = to_summarise([Turn(**dict(each)) for each in rows], keep=keep)
+            if not turns:
+                await connection.execute(_RELEASE, conversation, row["fence"])
+                return None
+            return ToSummarise(
+                conversation=conversation,
+                fence=row["fence"],
+                language=row["language"],
+                summary=row["summary"],
+                turns=turns,
+            )
+
+    async def summarised(self, claim: ToSummarise, summary: str, *, tokens: int) -> bool:
+        """Put the summary in place of its turns; False: another took over, or it was forgotten meanwhile."""
+        async with self._database.connection() as connection:
+            done = await connection.fetchval(
+                _SUMMARISED, claim.conversation, claim.fence, summary, tokens, claim.turns[-1].number
+            )
+        return done is not None
+
+    async def release(self, claim: ToSummarise) -> None:
+        """Let another try; nothing changed."""
+        async with self._database.connection() as connection:
+            await connection.execute(_RELEASE, claim.conversation, claim.fence)
+
+    async def long(self, *, over_tokens: int, limit: int) -> list[str]:
+        """The conversations with more unsummarised tokens than that, the longest first."""
+        async with self._database.connection() as connection:
+            return [row["id"] for row in await connection.fetch(_LONG, over_tokens, limit)]
+
+    async def erase(self, person: str) -> int:
+        """Forget everything a person said and was told; returns how many conversations that were."""
+        async with self._database.transaction() as connection:
+            events = await connection.fetch(
+                "SELECT event_id FROM conversation_turn t JOIN conversation c ON c.id = t.conversation"
+                " WHERE c.person = $1", person,
+            )  # fmt: skip
+            ids = [row["event_id"] for row in events]
+            # The stored answers too: they quote what was asked. Replaying such a question asks anew.
+            await connection.execute("DELETE FROM answer WHERE event_id = ANY($1)", ids)
+            await connection.execute("DELETE FROM cached_answer WHERE event_id = ANY($1)", ids)
+            done = await connection.fetch("DELETE FROM conversation WHERE person = $1 RETURNING id", person)
+            return len(done)
+
+    async def prune(self, *, older_than_s: float, limit: int = 1000) -> int:
+        """Delete conversations that had no new turn for so long; returns how many."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "DELETE FROM conversation WHERE id IN (SELECT id FROM conversation"
+                " WHERE updated_at < now() - make_interval(secs => $1) ORDER BY updated_at LIMIT $2)"
+                " RETURNING id", older_than_s, limit,
+            )  # fmt: skip
+        return len(rows)

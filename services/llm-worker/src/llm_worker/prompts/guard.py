@@ -1,0 +1,52 @@
+"""Looks at what a model wrote before anybody sees it: no foreign links, no instruction given away.
+
+link to a host that neither the rules, the catalogue nor the person named ──▶ its text stays, the link goes
+mention of people or roles ──▶ written out, so that nobody is called
+fourteen words in a row of our instruction ──▶ the whole answer is withheld
+"""
+
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from llm_worker.words.wording import folded
+
+_URL = re.compile(r"https?://[^\s<>()\[\]\"'`]+", re.IGNORECASE)
+_MARKDOWN_LINK = re.compile(
+    r"\[([^\[\]\n]{0,300})\]\(\s*<?(https?://[^\s<>()]+)>?[^()\n]{0,300}\)", re.IGNORECASE
+)
+_MENTION = re.compile(r"@(?=everyone\b|here\b)|<@[!&]?(?=\d)|<#(?=\d)", re.IGNORECASE)
+_IN_A_ROW = 14
+_WORD = re.compile(r"\w+")
+
+
+def hosts_in(*texts: str) -> frozenset[str]:
+    """The hosts of every link in ``texts``."""
+    return frozenset(_host(url) for text in texts for url in _URL.findall(text))
+
+
+def guarded(answer: str, *, allowed_hosts: Collection[str]) -> str:
+    """``answer`` without links to other hosts and without mentions."""
+
+    def named(match: re.Match[str]) -> str:
+        return match[0] if _host(match[2]) in allowed_hosts else match[1]
+
+    def bare(match: re.Match[str]) -> str:
+        return match[0] if _host(match[0]) in allowed_hosts else _host(match[0]).replace(".", "[.]")
+
+    text = _URL.sub(bare, _MARKDOWN_LINK.sub(named, answer))
+    return _MENTION.sub(lambda match: match[0][0] + "\u200b" + match[0][1:], text)
+
+
+def gives_away(answer: str, instruction: str) -> bool:
+    """Whether ``answer`` repeats a stretch of ``instruction`` word for word."""
+    said = " ".join(_WORD.findall(folded(answer)))
+    told = _WORD.findall(folded(instruction))
+    return any(" ".join(told[at : at + _IN_A_ROW]) in said for at in range(max(0, len(told) - _IN_A_ROW + 1)))
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").casefold()
+    except ValueError:
+        return ""
