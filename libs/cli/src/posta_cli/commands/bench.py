@@ -6,6 +6,7 @@ import logging
 import sys
 import tempfile
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from posta_cli.bench import markdown, scenarios
 from posta_cli.bench.contenders import Programs
+from posta_cli.bench.intake.run import Size, intake_bench
 from posta_cli.bench.machine import machine, versions
 from posta_cli.bench.peers import java_peers, python_peers
 from posta_cli.bench.report import Report, as_json
@@ -25,6 +27,8 @@ app = typer.Typer(no_args_is_help=True, help="Measure Posta beside its peers, in
 PEERS = Path(".posta-bench")
 """Where `make bench` installs the peers that are Python programs."""
 _NAME = "engine"
+_QUICK_REQUESTS = 5_000
+_FULL_REQUESTS = 40_000
 
 
 @app.callback()
@@ -54,6 +58,43 @@ def engine(
     if write is not None:
         _write(write, tables)
     print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+
+@app.command()
+def ingress(
+    *,
+    as_json_form: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer requests: a minute, not several.")] = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Runs of each contender.")] = 3,
+    requests: Annotated[int | None, typer.Option("--requests", min=100, help="So many in each run.")] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Put the tables into this page.")] = None,
+) -> None:
+    """Ingress beside a FastAPI application that only verifies and parses: same core, same client."""
+    size = Size(
+        requests=requests or (_QUICK_REQUESTS if quick else _FULL_REQUESTS),
+        steady_s=3.0 if quick else 20.0,
+        rounds=rounds,
+    )
+    report = asyncio.run(_measure_ingress(size))
+    tables = markdown.render(report)
+    if write is not None:
+        _write(write, tables, report.name)
+    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+
+async def _measure_ingress(size: Size) -> Report:
+    before = machine()
+    with tempfile.TemporaryDirectory(prefix="posta-bench-") as name:
+        async with intake_bench(Path(name), size, _say) as bench_:
+            outcomes = await bench_.measure()
+    return Report(
+        name="ingress",
+        date=datetime.now(UTC).isoformat(timespec="minutes"),
+        size=f"{size.requests} requests, {size.rounds} rounds",
+        machine=before,
+        versions={**versions(), "fastapi": version("fastapi"), "uvicorn": version("uvicorn")},
+        outcomes=outcomes,
+    )
 
 
 def _chosen(every: tuple[Scenario, ...], wanted: list[str] | None) -> tuple[Scenario, ...]:
@@ -88,9 +129,9 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _write(page: Path, tables: str) -> None:
+def _write(page: Path, tables: str, name: str = _NAME) -> None:
     try:
         text = page.read_text("utf-8") if page.exists() else ""
-        page.write_text(markdown.replace_section(text, _NAME, tables), encoding="utf-8")
+        page.write_text(markdown.replace_section(text, name, tables), encoding="utf-8")
     except (OSError, ValueError) as exc:
         raise CommandError(f"{page} cannot be written: {exc}.", "Check the page and its markers.") from exc
