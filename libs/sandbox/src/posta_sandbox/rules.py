@@ -1,6 +1,21 @@
 """The numbers the look-alikes enforce; tests change them while it runs."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+Oddity = Literal[
+    "html",
+    "truncated",
+    "empty_choices",
+    "null_content",
+    "wrong_usage",
+    "wrong_model",
+    "tool_calls",
+    "refusal",
+    "error_inside",
+]
+"""The odd ways in which the LLM look-alike can answer 200; see ``posta_sandbox.llm.oddity``."""
 
 
 class DiscordRules(BaseModel):
@@ -22,6 +37,12 @@ class DiscordRules(BaseModel):
     """Length of that window."""
     global_limit: int = Field(50, ge=0)
     """Calls per second outside interactions; 0 is no limit."""
+    bot_token: str = Field("", repr=False)
+    """The only token that counts as the bot's; empty: any."""
+    sees_content: bool = True
+    """Whether the bot may read other people's content (the privileged intent); webhooks count as others."""
+    closed_dms: list[str] = []
+    """User ids that take no direct messages (50007)."""
     requires_user_agent: bool = True
     """Refuse requests that name no client or a bare HTTP library (40333), as Cloudflare may."""
 
@@ -37,6 +58,16 @@ class LlmSettings(BaseModel):
     """Answers are padded to at least this length, to see long ones cut in pieces."""
     models: list[str] = []
     """The models it knows; empty knows every name."""
+    token_s: float = Field(0.0, ge=0, le=60)
+    """How long it takes for each word of a stream."""
+    stall_after_words: int | None = Field(None, ge=0)
+    """A stream stands still after so many words."""
+    stall_s: float = Field(3600.0, ge=0, le=3600)
+    """For how long it stands still."""
+    oddity: Oddity | None = None
+    """It answers in this odd way instead."""
+    oddity_match: str = ""
+    """Only questions that contain this are answered oddly."""
 
 
 class LlmLimits(BaseModel):
@@ -50,5 +81,13 @@ class LlmLimits(BaseModel):
     """Requests per day; the one that x-ratelimit-limit-requests tells."""
     tpm: int | None = Field(None, ge=0)
     """Tokens (prompt and answer) per minute; x-ratelimit-limit-tokens tells it."""
+    tpd: int | None = Field(None, ge=0)
+    """Tokens per day."""
+    concurrency: int | None = Field(None, ge=0)
+    """Calls at once."""
     window_s: float = Field(60.0, gt=0)
     """How long a "minute" is, so that a test need not wait one."""
+    counts: Literal["fixed", "sliding"] = "fixed"
+    """Whether windows begin with the first call in them, or look back from each call."""
+    form: Literal["groq", "openai"] = "groq"
+    """Whose headers tell them: Groq's requests are per day, OpenAI's per minute."""

@@ -47,9 +47,9 @@ class Discord:
         if not verdict.allowed:
             raise Throttled(verdict, "user")
 
-    def count_global(self) -> None:
-        """Count a call outside interactions; raises Throttled above the global limit."""
-        verdict = throttle.take_global(self.buckets, self.rules, now=self.clock())
+    def count_global(self, of: str = "address") -> None:
+        """Count a call outside interactions, of an address or of a bot; raises Throttled above the limit."""
+        verdict = throttle.take_global(self.buckets, self.rules, of=of, now=self.clock())
         if not verdict.allowed:
             raise Throttled(verdict, "global")
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from posta_sandbox.discord import people
 from posta_sandbox.discord.answers import answer
-from posta_sandbox.discord.errors import DiscordError, unknown_interaction
+from posta_sandbox.discord.channel_routes import add_channel_routes
+from posta_sandbox.discord.errors import unknown_interaction
 from posta_sandbox.discord.form import read_form
 from posta_sandbox.discord.interaction import Callback, Interaction
 from posta_sandbox.discord.lookalike import PREFIX, Discord, route_of
 from posta_sandbox.discord.message import Message
-from posta_sandbox.discord.people import Place
 from posta_sandbox.discord.state import edit
 from posta_sandbox.discord.webhook import Webhook
 
@@ -23,6 +22,7 @@ def discord_routes(discord: Discord) -> APIRouter:
     _add_webhook_routes(router, discord)
     _add_message_routes(router, discord)
     _add_bot_routes(router, discord)
+    add_channel_routes(router, discord)
     return router
 
 
@@ -119,17 +119,6 @@ def _add_bot_routes(router: APIRouter, discord: Discord) -> None:
             answer(request, 200, interaction.callback_response()) if with_response else answer(request, 204)
         )
 
-    @router.post("/channels/{channel_id}/messages")
-    async def post_message(request: Request, channel_id: str) -> Response:
-        discord.check_client(request)
-        if not request.headers.get("authorization", "").startswith("Bot "):
-            raise DiscordError(401, 0, "401: Unauthorized")
-        discord.count(request, route_of(request), channel_id)
-        discord.count_global()
-        place = _place(channel_id)
-        message = discord.state.channel_post(place, await read_form(request), discord.clock())
-        return answer(request, 200, message.response())
-
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -137,14 +126,6 @@ class _Found:
 
     message: Message
     interaction: Interaction | None
-
-
-def _place(channel_id: str) -> Place:
-    for channel in people.CHANNELS:
-        place = people.guild_channel(people.DEFAULT_GUILD, channel)
-        if place.channel_id == channel_id:
-            return place
-    raise DiscordError(404, 10003, "Unknown Channel")
 
 
 def _hint(request: Request, **hints: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from posta_sandbox.discord import people
 from posta_sandbox.discord.errors import (
+    DiscordError,
     empty_message,
     invalid_form,
     invalid_webhook_token,
@@ -17,7 +18,7 @@ from posta_sandbox.discord.interaction import Callback, Interaction
 from posta_sandbox.discord.interactions import Use, owners
 from posta_sandbox.discord.limits import FLAG_EPHEMERAL, FLAG_LOADING, message_problems
 from posta_sandbox.discord.message import REPLY_TO_COMMAND, Message
-from posta_sandbox.discord.people import Place
+from posta_sandbox.discord.people import Place, User
 from posta_sandbox.discord.snowflake import Snowflakes
 from posta_sandbox.discord.webhook import Webhook
 from posta_sandbox.keys import webhook_credentials
@@ -47,6 +48,7 @@ class DiscordState:
         self.posts: deque[Message] = deque(maxlen=MESSAGES_KEPT)
         self._by_token: dict[str, Interaction] = {}
         self._nonces: OrderedDict[str, Message] = OrderedDict()
+        self.direct: dict[str, Place] = {}
         self.create_webhook(OPS_WEBHOOK, channel=people.OPS_CHANNEL)
 
     def new_id(self, now: float) -> str:
@@ -153,6 +155,31 @@ class DiscordState:
         self.posts.append(message)
         self.version += 1
         return message
+
+    def open_direct(self, user_id: str) -> Place:
+        """The channel of direct messages between a person and the bot."""
+        place = people.direct_message(User(id=user_id, username=user_id, global_name=None))
+        self.direct[place.channel_id] = place
+        return place
+
+    def place(self, channel_id: str) -> Place:
+        """Return a channel that somebody has named; raises 10003."""
+        known = [people.guild_channel(people.DEFAULT_GUILD, name) for name in people.CHANNELS]
+        known += [webhook.place for webhook in self.webhooks.values()]
+        known += [interaction.use.place for interaction in self.interactions.values()]
+        found = self.direct.get(channel_id) or next((p for p in known if p.channel_id == channel_id), None)
+        if found is None:
+            raise DiscordError(404, 10003, "Unknown Channel")
+        return found
+
+    def messages_in(self, channel_id: str) -> list[Message]:
+        """What everyone in a channel (or thread) sees, oldest first."""
+        seen = [m for m in self.posts if channel_id == (m.thread_id or m.place.channel_id)]
+        for interaction in self.interactions.values():
+            if interaction.use.place.channel_id == channel_id:
+                seen += [m for m in (interaction.original, *interaction.followups) if m is not None]
+        shown = [m for m in seen if not m.deleted and not m.is_ephemeral]
+        return sorted(shown, key=lambda message: int(message.id))
 
     # interactions
 

@@ -26,9 +26,9 @@ def take_channel(buckets: Buckets, rules: DiscordRules, *, channel_id: str, now:
     )
 
 
-def take_global(buckets: Buckets, rules: DiscordRules, *, now: float) -> Verdict:
-    """Count a call against the 50 per second of one address; interactions are exempt."""
-    return buckets.take("global", "address", limit=rules.global_limit, window_s=1.0, now=now)
+def take_global(buckets: Buckets, rules: DiscordRules, *, of: str, now: float) -> Verdict:
+    """Count a call against the 50 per second of one address, or one bot; interactions are exempt."""
+    return buckets.take("global", of, limit=rules.global_limit, window_s=1.0, now=now)
 
 
 def headers(verdict: Verdict) -> dict[str, str]:

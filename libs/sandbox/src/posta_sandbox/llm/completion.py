@@ -1,7 +1,7 @@
 """One completion in OpenAI's shape, whole or as the chunks of a stream. Pure."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,13 @@ def _head(completion: Completion, kind: str) -> dict[str, Any]:
     }
 
 
-async def stream(completion: Completion, *, include_usage: bool) -> AsyncIterator[str]:
-    """Give the answer as server-sent events, word by word, ended by [DONE]."""
+async def stream(
+    completion: Completion, *, include_usage: bool, before_word: Callable[[int], Awaitable[None]]
+) -> AsyncIterator[str]:
+    """Give the answer as server-sent events, word by word, ended by [DONE].
+
+    ``before_word`` is awaited before each word, with how many have been sent.
+    """
 
     def chunk(delta: dict[str, Any] | None, finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
@@ -72,7 +77,8 @@ async def stream(completion: Completion, *, include_usage: bool) -> AsyncIterato
         return f"data: {json.dumps(body)}\n\n"
 
     yield chunk({"role": "assistant", "content": ""})
-    for piece in answer.pieces(completion.text):
+    for number, piece in enumerate(answer.pieces(completion.text)):
+        await before_word(number)
         yield chunk({"content": piece})
     yield chunk({}, completion.finish_reason)
     if include_usage:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from posta_sandbox.faults import Fault, Kind
 from posta_sandbox.llm import answer
 from posta_sandbox.llm.completion import Completion, stream, whole
 from posta_sandbox.llm.errors import LlmError
+from posta_sandbox.llm.oddity import odd_answer
 from posta_sandbox.llm.quota import Quota, Refused
 from posta_sandbox.llm.request import checked
 from posta_sandbox.rules import LlmLimits, LlmSettings
@@ -63,7 +64,11 @@ def llm_routes(llm: Llm) -> APIRouter:
         headers = llm.quota.headers(llm.limits, llm.clock())
         if refused is not None:
             raise _over_quota(refused, headers)
-        await asyncio.sleep(llm.settings.latency_s)
+        llm.quota.running += 1
+        try:
+            await asyncio.sleep(llm.settings.latency_s)
+        finally:
+            llm.quota.running -= 1
         completion = Completion(
             id=f"chatcmpl-sandbox-{next(llm.ids)}",
             created=int(llm.clock()),
@@ -73,9 +78,12 @@ def llm_routes(llm: Llm) -> APIRouter:
             prompt_tokens=prompt_tokens,
             seconds=llm.settings.latency_s,
         )
+        if llm.settings.oddity is not None and llm.settings.oddity_match in question:
+            odd = odd_answer(llm.settings.oddity, completion)
+            return Response(odd.body, media_type=odd.content_type, headers=headers)
         if body.get("stream"):
             usage = bool((body.get("stream_options") or {}).get("include_usage"))
-            events = stream(completion, include_usage=usage)
+            events = stream(completion, include_usage=usage, before_word=_pace(llm))
             return StreamingResponse(events, media_type="text/event-stream", headers=headers)
         return JSONResponse(whole(completion), headers=headers)
 
@@ -94,6 +102,15 @@ def injected(fault: Fault) -> tuple[int, dict[str, str], dict[str, Any]]:
         "code": "service_unavailable",
     }
     return fault.status, {}, {"error": error}
+
+
+def _pace(llm: Llm) -> Callable[[int], Awaitable[None]]:
+    async def before_word(number: int) -> None:
+        await asyncio.sleep(llm.settings.token_s)
+        if number == llm.settings.stall_after_words:
+            await asyncio.sleep(llm.settings.stall_s)
+
+    return before_word
 
 
 def _check_key(request: Request) -> None:
