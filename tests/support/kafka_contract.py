@@ -9,7 +9,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 _PATIENCE_S = 30.0
@@ -85,12 +90,11 @@ class KafkaContract:
         consumer = world.consumer(
             group_id=f"{world.prefix}group",
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=6000,
             heartbeat_interval_ms=300,
             fetch_max_wait_ms=100,
-            **{"rebalance_timeout_ms": 10_000, **options},
+            **{"rebalance_timeout_ms": 10_000, "auto_offset_reset": "earliest", **options},
         )
         consumer.subscribe(topics=list(topics), listener=listener)
         return consumer
@@ -175,6 +179,53 @@ class KafkaContract:
         await two.start()
         assert [r.offset for r in await read(two, 1)] == [2]
         await two.stop()
+
+    async def test_a_poll_that_may_not_choose_names_the_partition_without_a_position(self, world):
+        topic = await self.topic(world)
+        tp = TopicPartition(topic, 0)
+        await self.write(world, topic, b"1", b"2")
+        one = self.member(world, topic, auto_offset_reset="none")
+        await one.start()
+        named = set()
+        for _ in range(2):
+            with pytest.raises(NoOffsetForPartitionError) as caught:
+                await self.poll_until_it_raises(one)
+            named.add(caught.value.args[0])
+        assert named == {tp, TopicPartition(topic, 1)}
+        one.seek(tp, 0)
+        one.seek(TopicPartition(topic, 1), 0)
+        assert [r.value for r in await self.read_past_errors(one, 2)] == [b"1", b"2"]
+        await one.stop()
+
+    async def test_an_offset_out_of_range_is_named_and_left_to_the_reader(self, world):
+        topic = await self.topic(world)
+        tp = TopicPartition(topic, 0)
+        await self.write(world, topic, b"1")
+        consumer = world.consumer(auto_offset_reset="none")
+        await consumer.start()
+        consumer.assign([tp])
+        consumer.seek(tp, 7)
+        with pytest.raises(OffsetOutOfRangeError) as caught:
+            await self.poll_until_it_raises(consumer)
+        assert caught.value.args[0] == {tp: 7}
+        consumer.seek(tp, 0)
+        assert [r.value for r in await self.read_past_errors(consumer, 1)] == [b"1"]
+        await consumer.stop()
+
+    @staticmethod
+    async def poll_until_it_raises(consumer: AIOKafkaConsumer) -> None:
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                await consumer.getmany(timeout_ms=200)
+
+    @staticmethod
+    async def read_past_errors(consumer: AIOKafkaConsumer, count: int) -> list[ConsumerRecord]:
+        """Read although an error that was met before the seek may come once more."""
+        while True:
+            try:
+                return await read(consumer, count)
+            except (NoOffsetForPartitionError, OffsetOutOfRangeError):
+                await asyncio.sleep(0.05)
 
     async def test_only_what_is_assigned_can_be_committed(self, world):
         topic = await self.topic(world)

@@ -48,6 +48,8 @@ class Conduct(Group):
     slow_s: float = 0.0
     fail_share: float = 0.0
     """Share of first attempts that fail."""
+    flaky_keys_share: float = 1.0
+    """Of which keys any fails."""
     retry_after_s: float = 1.05
     publishes: bool = True
     kill_at: str = ""
@@ -60,7 +62,7 @@ class Conduct(Group):
     most_files: int = 0
     """Limit of open file descriptors; 0: the machine's."""
     most_memory_mib: int = 0
-    """Limit of data the process may allocate beyond what it has at its start; 0: none."""
+    """What the process may allocate beyond what it has at its start; 0: no limit."""
     concurrency: int = 64
     commit_interval_s: float = 1.0
     drain_s: float = 5.0
@@ -103,7 +105,7 @@ class Member:
         except asyncio.CancelledError:
             note(Did.CUT)
             raise
-        if message.attempt == 1 and self._chance("fails", number, 1) < self._conduct.fail_share:
+        if message.attempt == 1 and self._fails(number, message.event.key):
             note(Did.FAILED)
             raise Transient("as the seed says", retry_after_s=self._conduct.retry_after_s)
         note(Did.ENDED)
@@ -115,9 +117,13 @@ class Member:
             return self._conduct.slow_s
         return self._conduct.handler_s * self._chance("takes", number, attempt)
 
-    def _chance(self, what: str, number: int, attempt: int) -> float:
+    def _fails(self, number: int, key: str) -> bool:
+        is_flaky = self._chance("is flaky", key, 1) < self._conduct.flaky_keys_share
+        return is_flaky and self._chance("fails", number, 1) < self._conduct.fail_share
+
+    def _chance(self, what: str, of: int | str, attempt: int) -> float:
         """A number in [0, 1) that is the same in every member of a run."""
-        text = f"{self._conduct.seed} {what} {number} {attempt}".encode()
+        text = f"{self._conduct.seed} {what} {of} {attempt}".encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") / 2**32
 
 
@@ -168,8 +174,8 @@ def _limit(conduct: Conduct) -> None:
     if conduct.most_files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (conduct.most_files, conduct.most_files))
     if conduct.most_memory_mib:
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        limit = resident + conduct.most_memory_mib * 2**20
+        data_pages = int(Path("/proc/self/statm").read_text().split()[5])
+        limit = data_pages * resource.getpagesize() + conduct.most_memory_mib * 2**20
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 

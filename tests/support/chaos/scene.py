@@ -86,12 +86,15 @@ class Scene:
             while not holds():  # noqa: ASYNC110 - other processes make it true
                 await asyncio.sleep(_LOOK_S)
 
+    def ended(self) -> int:
+        """How many records have ended at least once."""
+        self.watch.take_in()
+        return len(self.watch.ended)
+
     async def until_ended(self, records: int, *, within_s: float = 90) -> None:
-        """So many records have ended at least once, or time is up: the verdict then says which have not."""
+        """So many records have, or time is up: the verdict then says which have not."""
         deadline = time.monotonic() + within_s
-        while len({entry.record for entry in self.entries(Did.ENDED)}) < records:
-            if time.monotonic() > deadline:
-                return
+        while time.monotonic() < deadline and self.ended() < records:  # noqa: ASYNC110 - as above
             await asyncio.sleep(_LOOK_S)
 
     async def until_quiet(self, records: int, *, within_s: float = 90) -> None:

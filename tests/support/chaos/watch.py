@@ -22,6 +22,8 @@ class CommitWatch:
         self.reader = reader
         self._settled: dict[int, set[int]] = defaultdict(set)
         self._seen: dict[int, int] = defaultdict(int)
+        self.ended: set[tuple[int, int]] = set()
+        """Every record that has ended once."""
         self.faults: list[str] = []
         self.looks = 0
 
@@ -48,6 +50,8 @@ class CommitWatch:
         for entry in self.reader.read():
             if entry.did in {Did.ENDED, Did.FAILED}:
                 self._settled[entry.partition].add(entry.offset)
+            if entry.did is Did.ENDED:
+                self.ended.add(entry.record)
 
     async def watch(self) -> None:
         """Look once a second, for ever."""

@@ -18,6 +18,8 @@ from aiokafka.errors import (
     IllegalStateError,
     KafkaConnectionError,
     KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
@@ -44,6 +46,8 @@ class _Partition:
     position: int | None = None
     paused: bool = False
     fetched: list[ConsumerRecord] = field(default_factory=list)
+    error: KafkaError | None = None
+    """What the next poll raises, once; nothing is fetched until then."""
 
 
 @dataclass(eq=False)
@@ -172,7 +176,7 @@ class SimConsumer:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         state = self._state(partition)
-        state.position, state.fetched = offset, []
+        state.position, state.fetched, state.error = offset, [], None
         self._wake.set()
 
     async def position(self, partition: TopicPartition) -> int:
@@ -224,8 +228,11 @@ class SimConsumer:
                 error, self._error = self._error, None
                 raise error
             drained = self._drain(only, max_records)
-            if drained or not timeout_s:
+            if drained:
                 return drained
+            self._raise_first()
+            if not timeout_s:
+                return {}
             self._arrived.clear()
             try:
                 async with asyncio.timeout(timeout_s):
@@ -252,6 +259,14 @@ class SimConsumer:
             left = None if left is None else left - len(taken)
             self._wake.set()
         return drained
+
+    def _raise_first(self) -> None:
+        """Raise what stands in the way of a partition; then it is tried again."""
+        for state in (self._assignment.partitions if self._assignment is not None else {}).values():
+            if state.error is not None:
+                error, state.error = state.error, None
+                self._wake.set()
+                raise error
 
     async def _fetch_always(self) -> None:
         while True:
@@ -281,33 +296,54 @@ class SimConsumer:
             for tp in unplaced:
                 commit = stored.get(tp)
                 if states[tp].position is None:
-                    states[tp].position = self._cluster.log(tp).begin if commit is None else commit.offset
+                    if commit is None:
+                        self._reset(tp, states[tp], NoOffsetForPartitionError(tp))
+                    else:
+                        states[tp].position = commit.offset
         starts = {tp: position for tp in wanted if (position := states[tp].position) is not None}
-        found = await self._ask(Request.FETCH, lambda: self._read(starts))
-        for tp, (start, records) in found.items():
+        found = await self._ask(Request.FETCH, lambda: self._read(starts)) if starts else {}
+        for tp, records in found.items():
             state = states[tp]
-            if assignment.is_active and state.position == starts[tp] and not state.fetched:
-                state.position, state.fetched = start, records
+            if not assignment.is_active or state.position != starts[tp] or state.fetched:
+                continue
+            if records is None:
+                self._reset(tp, state, OffsetOutOfRangeError({tp: starts[tp]}))
+            else:
+                state.fetched = records
         self._arrived.set()
-        if not any(records for _, records in found.values()):
+        if not any(found.values()) and None not in found.values():
             await self._wake.wait()
 
     def _read(
         self, starts: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, tuple[int, list[ConsumerRecord]]]:
-        found = {}
+    ) -> dict[TopicPartition, list[ConsumerRecord] | None]:
+        """The records from each offset on; None where it is out of range."""
+        found: dict[TopicPartition, list[ConsumerRecord] | None] = {}
         for tp, start in starts.items():
             log = self._cluster.log(tp)
-            # Out of range: auto_offset_reset=earliest.
-            begin = start if log.begin <= start <= log.end else log.begin
-            found[tp] = (begin, log.read(begin, _FETCHED_RECORDS))
+            found[tp] = log.read(start, _FETCHED_RECORDS) if log.begin <= start <= log.end else None
         return found
+
+    def _reset(self, tp: TopicPartition, state: _Partition, error: KafkaError) -> None:
+        """Do as ``auto_offset_reset`` says about a partition that cannot be read where it stands."""
+        log = self._cluster.log(tp)
+        match self._options.get("auto_offset_reset", "latest"):
+            case "earliest":
+                state.position = log.begin
+            case "latest":
+                state.position = log.end
+            case _:
+                state.error = error
 
     @staticmethod
     def _fetchable(assignment: _Assignment | None) -> list[TopicPartition]:
         if assignment is None:
             return []
-        return [tp for tp, state in assignment.partitions.items() if not state.paused and not state.fetched]
+        return [
+            tp
+            for tp, state in assignment.partitions.items()
+            if not state.paused and not state.fetched and state.error is None
+        ]
 
     # Commits
 

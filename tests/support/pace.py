@@ -1,0 +1,103 @@
+"""Many webhooks, many messages, several notifiers: what of the allowed rate they use, and how fairly."""
+
+import statistics
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.deliveries import published
+from support.notifier_rig import World
+from support.processes import service
+
+from posta.destinations_sealed import Seal, checked_url
+from posta.postgres.destinations import DestinationRegistry, Registered
+from posta.postgres.pool import Database
+from posta.settings import DatabaseSettings
+
+KEY_HEX = "7a" * 32
+
+
+@dataclass
+class Pace:
+    """What the sandbox saw."""
+
+    calls: int
+    refused: int
+    used: float
+    """Share of the allowed rate, from the first call of the steady part to the last."""
+    shares: list[float]
+    """Each webhook's calls in the steady part, relative to the mean."""
+    per_process: list[int]
+
+    @property
+    def furthest_from_fair(self) -> float:
+        return max(abs(share - 1) for share in self.shares)
+
+
+async def register(world: World, names: list[str]) -> None:
+    """Webhooks of the sandbox as registered destinations, their URLs sealed with ``KEY_HEX``."""
+    seal = Seal(bytes.fromhex(KEY_HEX))
+    database = Database(DatabaseSettings(url=world.database_url), application="test")
+    try:
+        registry = DestinationRegistry(database)
+        for name in names:
+            webhook = world.sandbox.world.discord.state.create_webhook(name, channel=name)
+            url = f"{world.sandbox.url}/api/v10/webhooks/{webhook.id}/{webhook.token}"
+            host = world.sandbox.url.removeprefix("http://")
+            checked = checked_url(url, more_hosts=frozenset({host}))
+            await registry.add(
+                Registered(
+                    id=name,
+                    kind="webhook",
+                    description="a webhook of the test",
+                    place_id=checked.webhook_id,
+                    sealed_url=seal.close(name, checked.url),
+                    channel_id=webhook.place.channel_id,
+                    guild_id=webhook.place.guild_id,
+                )
+            )
+    finally:
+        await database.close()
+
+
+async def run_paced(
+    world: World, *, webhooks: int, messages: int, allowed_per_s: float, warm_up_s: float, logs: Path,
+    processes: int = 2, within_s: float = 300,
+) -> Pace:
+    """Feed everything, start the notifiers, wait until all is sent."""
+    names = [f"hook-{n}" for n in range(webhooks)]
+    await register(world, names)
+    await world.feed(
+        *(published(n, destination=names[n % webhooks], data={"n": n}) for n in range(messages))
+    )
+    env = {**world.env, "POSTA_DESTINATIONS__KEY": KEY_HEX}
+    with ExitStack() as stack:
+        for n in range(processes):
+            stack.enter_context(service("notifier", env, logs / f"notifier-{n}.log"))
+        await world.until(
+            lambda: len([c for c in world.sandbox.calls("POST") if c.status == 200]) >= messages,
+            within_s=within_s,
+        )
+    return _pace(world, messages=messages, allowed_per_s=allowed_per_s, warm_up_s=warm_up_s)
+
+
+def _pace(world: World, *, messages: int, allowed_per_s: float, warm_up_s: float) -> Pace:
+    calls = sorted(world.sandbox.calls("POST"), key=lambda call: call.at)
+    # Steady: all webhooks have spoken, none has run out of messages.
+    begins = max(min(c.at for c in calls if c.hints["webhook"] == w) for w in _webhooks(calls)) + warm_up_s
+    ends = min(max(c.at for c in calls if c.hints["webhook"] == w) for w in _webhooks(calls))
+    steady = [call for call in calls if begins <= call.at <= ends]
+    each = Counter(call.hints["webhook"] for call in steady)
+    mean = statistics.mean(each.values())
+    return Pace(
+        calls=len(calls),
+        refused=sum(call.status == 429 for call in calls),
+        used=len(steady) / (ends - begins) / allowed_per_s,
+        shares=[count / mean for count in each.values()],
+        per_process=[],
+    )
+
+
+def _webhooks(calls):
+    return {call.hints["webhook"] for call in calls}
