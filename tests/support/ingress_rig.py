@@ -19,6 +19,7 @@ from ingress.events.idempotency_store import MemoryStore
 from ingress.events.journal import Journal
 from ingress.events.outcomes import Outcomes
 from ingress.events.side import EventRules, event_routers
+from ingress.interactions.lane import InteractionsLane
 from ingress.interactions.route import Interactions, interactions_router
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.signature import parse_public_keys
@@ -130,17 +131,14 @@ class Rig:
             outcomes=Outcomes(self.published, keyring, self.journal, clock=lambda: NOW),
             clock=lambda: NOW,
         )
-        self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(
-                build_app(
-                    self.drainer,
-                    interactions_router(self.interactions),
-                    governor_router(self.admission, self.keys),
-                    *events,
-                )
-            ),
-            base_url="http://ingress",
+        app = build_app(
+            self.drainer,
+            interactions_router(self.interactions),
+            governor_router(self.admission, self.keys),
+            *events,
         )
+        self.app = InteractionsLane(app, self.interactions)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://ingress")
 
     async def interact(self, body: object) -> httpx.Response:
         return await self.http.post("/discord-interactions", **self.caller.request(body))

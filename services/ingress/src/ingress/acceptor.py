@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from ingress.spool import Spool
@@ -65,21 +66,22 @@ class Acceptor:
         Takes at most 0.4 s more than both budgets together. Raises ``SpoolFull`` or ``SpoolUnusable``
         when neither Kafka nor the spool took it, ``TooLarge`` when Kafka never will.
         """
-        with span(
-            f"send {topic.name}",
-            kind=SpanKind.PRODUCER,
-            attributes={
-                "messaging.system": "kafka",
-                "messaging.operation.type": "send",
-                "messaging.destination.name": topic.name,
-                "messaging.message.id": event.id,
-            },
-        ) as current:
-            wire = encode(event, current_trace_headers())
-            kept = await self._keep(Entry(event_id=event.id, topic=topic.name, wire=wire))
-            current.set_attribute("posta.kept", kept.value)
-            log.info("accepted", kind=kind, event_id=event.id, kept=kept.value)
+        if not trace.get_current_span().is_recording():
+            # A span that nobody will read; the context that the record carries is the request's own.
+            kept = await self._accepted(kind, topic, event)
+        else:
+            with span(
+                f"send {topic.name}", kind=SpanKind.PRODUCER, attributes=_attributes(topic, event)
+            ) as now:
+                kept = await self._accepted(kind, topic, event)
+                now.set_attribute("posta.kept", kept.value)
         names.INGRESS_ACCEPTED.labels(kind, kept.value).inc()
+        return kept
+
+    async def _accepted(self, kind: str, topic: Topic, event: Event[Any]) -> Kept:
+        wire = encode(event, current_trace_headers())
+        kept = await self._keep(Entry(event_id=event.id, topic=topic.name, wire=wire))
+        log.info("accepted", kind=kind, event_id=event.id, kept=kept.value)
         return kept
 
     async def _keep(self, entry: Entry) -> Kept:
@@ -112,3 +114,12 @@ class Acceptor:
             log.warning("kafka_away_spooling", reason=reason)
         self._switch.to_spool()
         return False
+
+
+def _attributes(topic: Topic, event: Event[Any]) -> dict[str, str]:
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": topic.name,
+        "messaging.message.id": event.id,
+    }

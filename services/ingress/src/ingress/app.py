@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from ingress.acceptor import Acceptor
 from ingress.drain import Drainer
 from ingress.events.side import EventRules, events_side
+from ingress.interactions.lane import InteractionsLane
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.side import interactions_side
 from ingress.settings import Settings
@@ -75,7 +76,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             events_side(_event_rules(settings, rules), acceptor, database) as events,
         ):
             app = build_app(drainer, *side.routers(rules.api_keys), *events)
-            async with _draining(drainer) as draining, serving(app, settings.http):
+            door = InteractionsLane(app, side.interactions)
+            async with _draining(drainer) as draining, serving(app, settings.http, door=door):
                 await _until(stop, draining)
 
 

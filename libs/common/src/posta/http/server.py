@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from posta.errors import ConfigurationError
 from posta.settings import HttpSettings
@@ -26,8 +27,10 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, settings: HttpSettings) -> AsyncIterator[int]:
+async def serving(app: FastAPI, settings: HttpSettings, *, door: ASGIApp | None = None) -> AsyncIterator[int]:
     """Serve ``app`` while the block runs, and yield the port it listens on.
+
+    ``door`` is what requests meet first, if that is not the application itself.
 
     Requests under way at the end get 5 s. Raises ``ConfigurationError`` when the address is taken.
     """
@@ -36,7 +39,7 @@ async def serving(app: FastAPI, settings: HttpSettings) -> AsyncIterator[int]:
     app.state.metrics_enabled = settings.metrics_enabled
     server = _Server(
         uvicorn.Config(
-            app,
+            app if door is None else door,
             log_config=None,
             access_log=False,
             server_header=False,

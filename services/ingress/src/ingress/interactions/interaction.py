@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, StringConstraints, ValidationError
+from pydantic import Field as Made
 from pydantic_core import from_json
 
 
@@ -85,15 +86,21 @@ class Field(_Part):
     components: tuple["Field", ...] = ()
 
 
+ById = dict[str, dict[str, Any]]
+
+
 class Resolved(_Part):
     """The people, channels, roles, messages and files that the options name, by id."""
 
-    users: dict[str, dict[str, Any]] = {}
-    members: dict[str, dict[str, Any]] = {}
-    roles: dict[str, dict[str, Any]] = {}
-    channels: dict[str, dict[str, Any]] = {}
-    messages: dict[str, dict[str, Any]] = {}
-    attachments: dict[str, dict[str, Any]] = {}
+    users: ById = Made(default_factory=dict)
+    members: ById = Made(default_factory=dict)
+    roles: ById = Made(default_factory=dict)
+    channels: ById = Made(default_factory=dict)
+    messages: ById = Made(default_factory=dict)
+    attachments: ById = Made(default_factory=dict)
+
+
+_NOTHING_RESOLVED = Resolved()
 
 
 class Data(_Part):
@@ -102,11 +109,14 @@ class Data(_Part):
     name: Text = ""
     type: int = 1
     options: tuple[Option, ...] = ()
-    resolved: Resolved = Resolved()
+    resolved: Resolved = Made(default_factory=lambda: _NOTHING_RESOLVED)
     target_id: str | None = None
     custom_id: Text = ""
     values: tuple[Text, ...] = ()
     components: tuple[Field, ...] = ()
+
+
+_NO_DATA = Data()
 
 
 class Pressed(_Part):
@@ -123,7 +133,7 @@ class Interaction(_Part):
     application_id: Snowflake
     type: int
     token: SecretStr
-    data: Data = Data()
+    data: Data = Made(default_factory=lambda: _NO_DATA)
     message: Pressed | None = None
     """Of a component, or of a form that one opened."""
     member: Member | None = None
@@ -132,7 +142,7 @@ class Interaction(_Part):
     channel_id: Snowflake | None = None
     locale: Text | None = None
     guild_locale: Text | None = None
-    raw_data: dict[str, Any] = {}
+    raw_data: dict[str, Any] = Made(default_factory=dict)
     """``data`` as it came, with what this version does not know."""
 
     @property
