@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from support.chaos.ledger import Did, Entry, Pen, Reader
 from support.chaos.schedule import Kind, restarts
+from support.chaos.slope import Slope
 from support.chaos.verdict import Excuse, Written, judge
 
 TOPIC = [Written(partition=0, offset=n, key="ab"[n % 2], number=n) for n in range(4)]
@@ -117,3 +118,12 @@ def test_a_seed_always_draws_the_same_faults():
     assert drawn(1) == drawn(1) != drawn(2)
     kinds = [fault.kind for fault in drawn(1)]
     assert kinds.count(Kind.KILL) == kinds.count(Kind.TERMINATE) == 8
+
+
+@pytest.mark.parametrize(("step", "per_hour"), [(0.0, 0.0), (1.0, 360.0), (-0.5, -180.0)])
+def test_a_slope_is_what_a_steady_growth_comes_to_in_an_hour(step, per_hour):
+    slope = Slope()
+    for number in range(100):
+        slope.add(10.0 * number, 50 + step * number)
+    assert slope.per_hour() == pytest.approx(per_hour)
+    assert slope.growth() == pytest.approx(step * 79)

@@ -58,6 +58,8 @@ class Committer:
 
 def _described(partition: Partition, mark: int) -> OffsetAndMetadata:
     """The watermark and, in its metadata, what is finished above it."""
-    text = encode(mark, partition.watermark.finished_above)
+    # Also what an earlier owner finished and this one has not read yet: this commit replaces the one
+    # that named it.
+    text = encode(mark, partition.watermark.finished_above | partition.restored)
     partition.crowded = len(text) > _CROWDED_SHARE * MAX_BYTES
     return OffsetAndMetadata(mark, text)
