@@ -39,7 +39,7 @@ test-unit: $(VENV)/.posta-dev ## What needs no server; seconds
 	$(PYTEST) tests/unit -n 3 --dist worksteal $(ARGS)
 
 chaos: $(VENV)/.posta-dev ## Long fault runs
-	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/chaos tests/bench -m "chaos or not (integration or e2e)" $(ARGS)
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/simulation tests/chaos tests/bench -m "chaos or not (integration or e2e)" $(ARGS)
 
 ##@ Measure
 .PHONY: bench

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
-
-from posta.domain.commit_metadata import decode
-from posta.domain.envelope import Wire, header
 from support.sim.groups import Group
 from support.sim.loop import Life
 from support.sim.scenario import Planned, Scenario
+
+from posta.domain.commit_metadata import decode
+from posta.domain.envelope import Wire, header
 
 _EPSILON_S = 0.0011
 """Times travel in whole milliseconds."""

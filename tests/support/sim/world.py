@@ -17,6 +17,11 @@ from typing import Any
 
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import TopicPartition
+from support.sim.cluster import Cluster, Fault, Request, Wrong
+from support.sim.ledger import Ledger, Story
+from support.sim.loop import Life, SimLoop, Stalled
+from support.sim.patches import simulated
+from support.sim.scenario import HARMLESS, End, Event, Outcome, Scenario, What
 
 from posta.domain.backoff import Table
 from posta.domain.envelope import Event as Envelope
@@ -34,11 +39,6 @@ from posta.kafka.producer import Producer
 from posta.settings import KafkaSettings
 from posta.telemetry import names
 from posta.topics import Group, Topic
-from support.sim.cluster import Cluster, Fault, Request, Wrong
-from support.sim.ledger import Ledger, Story
-from support.sim.loop import Life, SimLoop, Stalled
-from support.sim.patches import simulated
-from support.sim.scenario import HARMLESS, End, Event, Outcome, Scenario, What
 
 EPOCH = 1_800_000_000.0
 SOURCE = Topic(name="work", key="a test key", written_by=("test",), read_by=("sim",))

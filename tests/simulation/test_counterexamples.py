@@ -1,0 +1,27 @@
+"""Runs that once broke an invariant, as small as they could be made."""
+
+import pytest
+from support.sim.scenario import Event, Planned, Scenario, What
+from support.sim.world import run
+
+COUNTEREXAMPLES = {
+    "a client replaced during a rebalance cancelled its worker twice, and it never worked again": Scenario(
+        records=(Planned(1.75, "b"), Planned(3.3, "b"), Planned(4.75, "c"), Planned(17.75, "e")),
+        events=(
+            Event(4.47, What.PUBLISH_UNSENT, 0, 4.0),
+            Event(5.0, What.FREEZE, 0, 15.0),
+            Event(9.03, What.FETCH_FAILED, 0, 1.0),
+            Event(21.78, What.FREEZE, 0, 5.0),
+        ),
+        members=1,
+        partitions=1,
+        concurrency=1,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(scenario, id=name) for name, scenario in COUNTEREXAMPLES.items()]
+)
+def test_a_counterexample_stays_mended(scenario: Scenario):
+    run(scenario)
