@@ -1,4 +1,4 @@
-"""A Kafka in memory: topics and their logs, what groups have committed, and requests that take time and may go wrong.
+"""A Kafka in memory: topics with their logs, groups, and requests that take time and may go wrong.
 
     client ──there──▶ effect ──back──▶ client        each way a draw of the latency
               │                  └─ lost: done, and the client is never told

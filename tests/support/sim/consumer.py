@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from aiokafka.errors import (
     CommitFailedError,
@@ -123,7 +123,7 @@ class SimConsumer:
         self._cluster.unwatch(self._wake)
         self._arrived.set()
 
-    async def __aenter__(self) -> "SimConsumer":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

@@ -1,6 +1,7 @@
 """Runs a scenario: members with real engines on the in-memory Kafka, faults at their times, and then peace.
 
-    records and faults ──▶ faults end, the dead are started ──▶ all settled ──▶ SIGTERM ──▶ one starts again: nothing to do
+    records and faults ──▶ peace: faults end, the dead are started ──▶ all settled ──▶ SIGTERM
+                                             one member starts again: nothing to do ◀──┘
 
 Everything of a member runs inside its ``Life``, so that it can be killed without a trace or stopped
 for a while, as a process can.
