@@ -28,6 +28,7 @@ from ingress.limits.governor import Governor
 from ingress.limits.queue_age import QueueAge
 from ingress.limits.quotas import LimitPolicy
 from ingress.limits.stats_route import governor_router
+from ingress.receivers.rules import load_receivers
 from ingress.spool import Spool
 from ingress.spool_file import Entry, SpoolPolicy
 from ingress.switch import Switch, Way
@@ -110,6 +111,7 @@ class Rig:
         self.answers = MemoryStore()
         keyring = KeyRing(ApiKeys.parse(keys), None)
         self.keyring = keyring
+        self.github_secret = b"a secret for tests"
         self.keys = ApiKeys.parse(keys)
         self.interactions = interactions
         self.events_of()
@@ -123,6 +125,8 @@ class Rig:
                 destinations=load_destinations(CONFIG / "destinations.yaml"),
                 max_body_bytes=MAX_BODY,
                 keys_file=None,
+                receivers=load_receivers(CONFIG / "receivers.yaml"),
+                receiver_secrets={"github": self.github_secret},
             ),
             self.acceptor,
             keys=keyring,

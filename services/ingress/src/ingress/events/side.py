@@ -1,9 +1,9 @@
 """Everything of ingress that concerns published events, opened together and served by a few routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from ingress.events.journal import Journal
 from ingress.events.outcomes import Outcomes, outcomes_router
 from ingress.events.route import Events, events_router
 from ingress.pull.route import Pull, pull_router
+from ingress.receivers.route import ReceiverDoor, receivers_router
+from ingress.receivers.rules import Receivers
 from posta.auth import ApiKeys
 from posta.destinations import Destinations
 from posta.errors import Unavailable
@@ -46,6 +48,9 @@ class EventRules:
     max_body_bytes: int
     keys_file: Path | None
     """Where the keys last read are remembered."""
+    receivers: Receivers = field(default_factory=Receivers)
+    receiver_secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Signing secrets, by the receiver's name."""
 
 
 def event_routers(
@@ -61,7 +66,10 @@ def event_routers(
     """The routes of these parts."""
     intake = Intake(acceptor, rules.destinations, journal, clock=clock)
     events = Events(intake, keys, idempotency, max_body_bytes=rules.max_body_bytes)
-    return [events_router(events), outcomes_router(outcomes)]
+    door = ReceiverDoor(
+        intake, keys, rules.receivers, rules.receiver_secrets, max_body_bytes=rules.max_body_bytes
+    )
+    return [events_router(events), outcomes_router(outcomes), receivers_router(door)]
 
 
 @asynccontextmanager
