@@ -66,7 +66,8 @@ async def test_a_clock_that_jumps_while_records_wait_makes_none_early_and_none_t
         await on.until_quiet(RECORDS, within_s=60)
         after = await on.finish()
         print(f"waited {min(waits(on)):.3f} to {max(waits(on)):.3f} s of {wait_s} s; {after}")
-        after.check_strictly()
+        after.check()
+        assert not after.verdict.unexplained
         assert min(waits(on)) >= wait_s - ROUNDING_S, "never early"
         assert max(waits(on)) < wait_s + 20, "nor forgotten"
 
@@ -96,6 +97,7 @@ async def test_what_a_member_put_into_a_lane_after_its_clock_jumped_is_not_early
         await on.until_quiet(RECORDS, within_s=60)
         after = await on.finish()
         print(f"waited {min(waits(on)):.3f} to {max(waits(on)):.3f} s of 8 s; {after}")
-        after.check_strictly()
+        after.check()
+        assert not after.verdict.unexplained
         assert min(waits(on)) >= 8 - ROUNDING_S, "never early"
         assert max(waits(on)) < 8 + 20, "nor forgotten"

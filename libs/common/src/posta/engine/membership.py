@@ -14,6 +14,8 @@ from posta.topics import Group
 
 _FETCH_BYTES = 256 * 1024
 _REBALANCE_MARGIN_S = 10.0
+_HEARTBEAT_MS = 750
+"""A member hears of a rebalance by its heartbeat, and all wait for the last to hear of it."""
 
 
 class Owner(Protocol):
@@ -39,7 +41,7 @@ def new_member(
         auto_offset_reset="earliest",  # A25
         partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=session_ms,
-        heartbeat_interval_ms=session_ms // 3,
+        heartbeat_interval_ms=min(session_ms // 3, _HEARTBEAT_MS),
         # A2: the default is the session timeout, which a drain may exceed.
         rebalance_timeout_ms=int((drain_s + _REBALANCE_MARGIN_S) * 1000),
         max_partition_fetch_bytes=_FETCH_BYTES,  # A10, A24
