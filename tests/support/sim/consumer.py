@@ -28,7 +28,6 @@ from support.sim.cluster import Cluster, Connection, Request
 from support.sim.loop import current_life
 
 _BACKOFF_S = 0.1
-_FETCHED_RECORDS = 100
 _serial = itertools.count(1)
 _STALE = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
@@ -321,7 +320,9 @@ class SimConsumer:
         found: dict[TopicPartition, list[ConsumerRecord] | None] = {}
         for tp, start in starts.items():
             log = self._cluster.log(tp)
-            found[tp] = log.read(start, _FETCHED_RECORDS) if log.begin <= start <= log.end else None
+            found[tp] = (
+                log.read(start, self._cluster.fetched_records) if log.begin <= start <= log.end else None
+            )
         return found
 
     def _reset(self, tp: TopicPartition, state: _Partition, error: KafkaError) -> None:

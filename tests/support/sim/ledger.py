@@ -222,7 +222,13 @@ class Ledger:
                     "I6", f"the commit of {tp.topic}/{tp.partition} went from {before} to {commit.offset}"
                 )
             self._marks[(tp, generation)] = commit.offset
-            self.consumed[tp] = set(range(commit.offset)) | decode(commit.offset, commit.metadata)
+            consumed = set(range(commit.offset)) | decode(commit.offset, commit.metadata)
+            if not self.excuses and not consumed >= self.consumed[tp]:
+                forgotten = sorted(self.consumed[tp] - consumed)
+                self.breach(
+                    "I6", f"a commit of {tp.topic}/{tp.partition} forgets that {forgotten} are finished"
+                )
+            self.consumed[tp] = consumed
         self.check_nothing_lost("I6")
 
     def check_nothing_lost(self, which: str = "I1") -> None:

@@ -110,7 +110,7 @@ def run(scenario: Scenario) -> Verdict:
     """Run ``scenario``; raises ``Broken`` when an invariant does not hold."""
     random.seed(scenario.seed)
     loop = SimLoop()
-    cluster = Cluster(seed=scenario.seed)
+    cluster = Cluster(seed=scenario.seed, fetched_records=min(100, scenario.max_held))
     defects = _defects()
     try:
         with simulated(loop, cluster) as logged:
