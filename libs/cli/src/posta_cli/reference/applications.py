@@ -40,13 +40,15 @@ def applications() -> dict[str, FastAPI]:
 def ingress() -> FastAPI:
     """Return what ingress serves."""
     absent: Any = Absent()
-    interactions = part("ingress", "interactions_route").Interactions(
-        absent, absent, keys=(), max_body_bytes=_MOST_BYTES
+    interactions = part("ingress", "interactions.side").InteractionsSide(
+        interactions=absent, admission=absent, log=absent
     )
     events = part("ingress", "events.side").event_routers(
         absent, absent, keys=absent, journal=absent, idempotency=absent, outcomes=absent
     )
-    app: FastAPI = part("ingress", "app").build_app(absent, interactions, events)
+    pull = part("ingress", "pull.route")
+    routers = (*interactions.routers(_keys()), *events, pull.pull_router(pull.Pull(absent, absent)))
+    app: FastAPI = part("ingress", "app").build_app(absent, *routers)
     return app
 
 
