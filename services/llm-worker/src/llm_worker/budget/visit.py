@@ -20,7 +20,7 @@ from llm_worker.providers.told import LimitTold, Told
 _BUSY_SHARE = 0.5
 """Beyond so much use a lease is short: what is leased and not used is lost to the others."""
 _LIFE_MINUTES, _BUSY_LIFE_MINUTES = 1 / 30, 1 / 60
-_LATE_S = 1.0
+_LATE_MINUTES = 1 / 60
 """So long after it could come again, a worker that was turned away is no longer believed to wait."""
 _SLOT_AGAIN_S = 0.2
 """When to ask again for a free slot: nobody knows when a call ends."""
@@ -214,18 +214,18 @@ def _notice_others(book: Book, window: Window, told: LimitTold) -> None:
 def _answer(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
     refusal = _refusal(book, rules)
     if refusal is not None:
-        return _turned_away(book, visit, refusal)
+        return _turned_away(book, visit, refusal, rules)
     most = _free_slots(book, visit, rules)
     if most <= 0:
-        return _turned_away(book, visit, Denied(why="concurrency", wait_s=_SLOT_AGAIN_S))
+        return _turned_away(book, visit, Denied(why="concurrency", wait_s=_SLOT_AGAIN_S), rules)
     kept = _kept_for_others(book, visit)
     needs, denied = _fitting(book, visit.needs[:most], rules, kept)
     if not needs:
-        return _turned_away(book, visit, denied or Denied(why="others", wait_s=_SLOT_AGAIN_S))
+        return _turned_away(book, visit, denied or Denied(why="others", wait_s=_SLOT_AGAIN_S), rules)
     book.circuit, admission = rules.circuit.admit(book.circuit, book.now, owner=visit.owner)
     if isinstance(admission, Refused):
         wait_s = admission.until - book.now
-        return _turned_away(book, visit, Denied(why="circuit", wait_s=wait_s))
+        return _turned_away(book, visit, Denied(why="circuit", wait_s=wait_s), rules)
     number = admission.number if isinstance(admission, Canary) else None
     if number is not None:
         needs = needs[:1]
@@ -234,7 +234,7 @@ def _answer(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
         needs += _ahead(book, needs, spare, visit.typical_tokens, rules)
     left = visit.needs[len(needs) :]
     if left:
-        _want(book, visit, left, since=book.now, wait_s=0.0)
+        _want(book, visit, left, since=book.now, wait_s=0.0, rules=rules)
     else:
         book.wants.pop(visit.owner, None)
     return _granted(book, needs, rules, canary=number)
@@ -334,18 +334,19 @@ def _granted(book: Book, needs: tuple[Need, ...], rules: Rules, *, canary: int |
     return Grant(calls=len(needs), tokens=tokens, use_until=use_until, life_s=life_s, canary=canary)
 
 
-def _turned_away(book: Book, visit: Visit, denied: Denied) -> Denied:
+def _turned_away(book: Book, visit: Visit, denied: Denied, rules: Rules) -> Denied:
     mine = book.wants.get(visit.owner)
     since = book.now if mine is None else mine.since
-    _want(book, visit, visit.needs, since=since, wait_s=denied.wait_s)
+    _want(book, visit, visit.needs, since=since, wait_s=denied.wait_s, rules=rules)
     return denied
 
 
-def _want(book: Book, visit: Visit, needs: tuple[Need, ...], *, since: float, wait_s: float) -> None:
+def _want(
+    book: Book, visit: Visit, needs: tuple[Need, ...], *, since: float, wait_s: float, rules: Rules
+) -> None:
     urgent = sum(need.is_urgent for need in needs)
-    book.wants[visit.owner] = Want(
-        urgent=urgent, standard=len(needs) - urgent, since=since, until=book.now + wait_s + _LATE_S
-    )
+    until = book.now + wait_s + _LATE_MINUTES * rules.allowance.minute_s
+    book.wants[visit.owner] = Want(urgent=urgent, standard=len(needs) - urgent, since=since, until=until)
 
 
 def _view(book: Book, visit: Visit, rules: Rules) -> View:
