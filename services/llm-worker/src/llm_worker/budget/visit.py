@@ -25,6 +25,8 @@ _LATE_MINUTES = 1 / 60
 _SLOT_AGAIN_S = 0.2
 """When to ask again for a free slot: nobody knows when a call ends."""
 _INFERRED_S = 600.0
+_TELLING = 3
+"""Fewer calls before a refusal say nothing about a limit."""
 _CIRCUITS = {Closed: "closed", Open: "open", HalfOpen: "half_open"}
 _NEVER_S = 3600.0
 """A need larger than its limit is asked about again after an hour: limits change."""
@@ -198,8 +200,9 @@ def _learn(book: Book, told: Told, rules: Rules) -> None:
     rpm = windows["rpm"]
     if not told.limits and book.limit_of(rpm, rules.allowance) is None:
         # A refusal without a number: what went through in the last minute was the limit.
-        went_through = max(1, book.counts_of(rpm).used(book.now) - 1)
-        book.told["rpm"] = ToldLimit(limit=went_through, until=book.now + _INFERRED_S)
+        went_through = book.counts_of(rpm).used(book.now) - 1
+        if went_through >= _TELLING:
+            book.told["rpm"] = ToldLimit(limit=went_through, until=book.now + _INFERRED_S)
 
 
 def _notice_others(book: Book, window: Window, told: LimitTold) -> None:
