@@ -31,7 +31,7 @@ def applications() -> dict[str, FastAPI]:
     """Return each service's application by its name. Raises CommandError when one is not installed."""
     return {
         "ingress": ingress(),
-        "llm-worker": with_engine("llm_worker"),
+        "llm-worker": llm_worker(),
         "notifier": with_engine("notifier"),
         "dlq-admin": dlq_admin(),
     }
@@ -63,6 +63,13 @@ def dlq_admin() -> FastAPI:
         keys=_keys(),
         health=Health(),
     )
+    return app
+
+
+def llm_worker() -> FastAPI:
+    """Return what llm-worker serves."""
+    absent: Any = Absent()
+    app: FastAPI = part("llm_worker", "app").build_app(absent, _keys(), absent)
     return app
 
 
