@@ -186,8 +186,18 @@ class Crew:
         if member.killed_at is not None:
             since = member.killed_at - interval_s
             yield Excuse(why="kill -9", pid=member.pid, since=since, until=member.killed_at)
-        away_s = interval_s + float(str(self._settings["session_timeout_s"]))
-        away_s += sum(until - since for since, until in member.frozen)
+        session_s = float(str(self._settings["session_timeout_s"]))
+        for since, until in member.frozen:
+            if until - since > session_s / 2:
+                # Its last heartbeat may have been long before; it goes on until it hears of its loss.
+                yield Excuse(
+                    why="frozen",
+                    pid=member.pid,
+                    since=since - interval_s,
+                    until=until + STOP_LIMIT_S,
+                    also_late=True,
+                )
+        away_s = interval_s + session_s
         for line in member.lines():
             if _tells_of_expulsion(line):
                 noticed = (
