@@ -55,6 +55,10 @@ class KafkaSettings(Group):
     """Copies of each topic when it is created; 3 in production."""
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)
     """A member silent for so long is taken for dead and its partitions go to others."""
+    group_instance_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    """Makes this process a *static* member of its group: a restart within ``session_timeout_s`` gets its
+    partitions back without a rebalance. Each process needs an id of its own, such as its pod's name in a
+    StatefulSet."""
     request_timeout_s: float = Field(default=10.0, gt=0, le=120)
     """How long one publish may take before its outcome counts as unknown."""
 

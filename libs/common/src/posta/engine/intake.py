@@ -17,13 +17,14 @@ from posta.domain.failure import read_delivery
 from posta.engine.backpressure import Backpressure
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
-from posta.engine.membership import new_member
+from posta.engine.fencing import Fencing
+from posta.engine.membership import new_member, started
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
 from posta.engine.rebuild import Rebuild
 from posta.engine.timers import Timers
-from posta.errors import Transient
+from posta.errors import ConfigurationError, Transient
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
 from posta.tasks import within
@@ -80,6 +81,9 @@ class Intake:
         self._finished_before: dict[TopicPartition, frozenset[int]] = {}
         self._assignment = 0
         self._releasing = asyncio.Lock()
+        self._fencing = Fencing(
+            group.name, kafka.group_instance_id, session_timeout_s=kafka.session_timeout_s
+        )
         self.joined = False
         self.last_progress = time.monotonic()
 
@@ -88,16 +92,26 @@ class Intake:
         while not stop.is_set():
             self.last_progress = time.monotonic()
             consumer = new_member(
-                self._group, self._kafka, self, drain_s=self._policy.drain_s, poll_ms=_POLL_MS
+                self._group,
+                self._kafka,
+                self,
+                fencing=self._fencing,
+                drain_s=self._policy.drain_s,
+                poll_ms=_POLL_MS,
             )
             self._consumer = consumer
             try:
-                await consumer.start()
-                await self._poll_until(stop, consumer)
+                if await started(consumer, stop, self._waited):
+                    await self._poll_until(stop, consumer)
             except (KafkaError, Rewound) as exc:
+                self._fencing.failed(exc)
+                self._fencing.check()
                 # A23: after an error that is not about one record the client may be a zombie.
                 log.error("consumer_replaced", group=self._group.name, error=f"{exc!r:.300}")
+                names.CONSUMER_REPLACED.labels(self._group.name).inc()
                 await self._pause_before_reconnect(stop)
+            except ConfigurationError:
+                raise
             except Exception:
                 # Such as a record that aiokafka itself cannot decode: the partition stands still and
                 # this says so, the process neither dies nor skips it.
@@ -138,7 +152,8 @@ class Intake:
                 await asyncio.wait(
                     {polling, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_MS / 1000
                 )
-                self.last_progress = time.monotonic()
+                self._waited()
+                self._fencing.check()
                 names.LAST_POLL.labels(self._group.name).set_to_current_time()
                 if polling.done():
                     (assignment, batches), polling = polling.result(), None
@@ -347,6 +362,10 @@ class Intake:
             except (TimeoutError, KafkaError) as exc:
                 log.warning("consumer_stop_unclean", error=type(exc).__name__)
             self._consumer = None
+
+    def _waited(self) -> None:
+        """The loop makes progress, whatever Kafka does."""
+        self.last_progress = time.monotonic()
 
     async def _pause_before_reconnect(self, stop: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):

@@ -104,6 +104,11 @@ ORDER_MISPLACED = Counter(
 )
 LAST_POLL = Gauge("posta_consumer_last_poll_timestamp_seconds", "When the loop last polled Kafka.", ["group"])
 
+# --- the engine: membership and faults -----------------------------------------------------------
+CONSUMER_REPLACED = Counter(
+    "posta_consumer_replaced_total", "Consumers replaced after an error they may not recover from.", ["group"]
+)
+
 # --- ingress -------------------------------------------------------------------------------------
 INGRESS_ACCEPTED = Counter("posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"])
 INGRESS_REJECTED = Counter(
