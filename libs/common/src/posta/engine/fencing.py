@@ -11,7 +11,7 @@ other. Two processes with one id would do that in turns for ever. The older of t
 import time
 from collections.abc import Callable
 
-from aiokafka.errors import BrokerResponseError, KafkaError, kafka_errors
+from aiokafka.errors import BrokerResponseError, kafka_errors
 
 from posta.errors import ConfigurationError
 from posta.telemetry.logs import get_logger
@@ -60,7 +60,7 @@ class Fencing:
             # A member that the coordinator heard a moment ago cannot have timed out.
             self._fenced |= self._clock() - self._joined_at < self._session_timeout_s
 
-    def failed(self, error: KafkaError) -> None:
+    def failed(self, error: Exception) -> None:
         """The client failed with ``error``; aiokafka wraps the broker's error into its text."""
         self._fenced |= isinstance(error, FencedInstanceId) or FencedInstanceId.__name__ in str(error)
 

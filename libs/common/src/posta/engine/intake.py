@@ -22,8 +22,10 @@ from posta.engine.membership import new_member, started
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
+from posta.engine.positions import NoPosition, Positions
 from posta.engine.rebuild import Rebuild
 from posta.engine.timers import Timers
+from posta.engine.topology import Topology
 from posta.errors import ConfigurationError, Transient
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
@@ -81,6 +83,14 @@ class Intake:
         self._finished_before: dict[TopicPartition, frozenset[int]] = {}
         self._assignment = 0
         self._releasing = asyncio.Lock()
+        self._positions = Positions(
+            group.name, prefix=kafka.topic_prefix, made_anew=lambda tp: self._finished_before.pop(tp, None)
+        )
+        self._topology = Topology(
+            group.name,
+            [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)],
+            prefix=kafka.topic_prefix,
+        )
         self._fencing = Fencing(
             group.name, kafka.group_instance_id, session_timeout_s=kafka.session_timeout_s
         )
@@ -103,7 +113,7 @@ class Intake:
             try:
                 if await started(consumer, stop, self._waited):
                     await self._poll_until(stop, consumer)
-            except (KafkaError, Rewound) as exc:
+            except (KafkaError, TimeoutError, Rewound) as exc:
                 self._fencing.failed(exc)
                 self._fencing.check()
                 # A23: after an error that is not about one record the client may be a zombie.
@@ -167,6 +177,7 @@ class Intake:
                     self._ordered.show()
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
+                    self._topology.look(consumer)
                     next_commit = time.monotonic() + self._policy.commit_interval_s
         finally:
             stopping.cancel()
@@ -178,7 +189,11 @@ class Intake:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[int, _Batches]:
         """The next records, and the number of the assignment they were fetched under."""
-        batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+        batches: _Batches = {}
+        try:
+            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+        except NoPosition as exc:
+            await self._positions.recover(consumer, exc)
         return self._assignment, batches
 
     def _receive(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
@@ -203,6 +218,7 @@ class Intake:
                     raise Rewound(f"{tp.topic} {tp.partition}") from None
                 # Offsets went back: the topic was made anew or the group was reset under us.
                 log.error("partition_rewound", topic=partition.topic, partition=tp.partition)
+                names.POSITION_MOVED.labels(self._group.name, partition.topic, "rewound").inc()
                 self._abandon([partition])
                 partition = self._partitions[tp] = Partition(tp=tp, topic=partition.topic)
                 work = self._work_of(record, partition)
@@ -261,8 +277,10 @@ class Intake:
             finally:
                 self._restored.set()
         elif self._consumer is not None and assigned:
-            self._rebuild.begin(self._consumer, assigned, self._rebuilt)
+            self._rebuild.begin(self._consumer, assigned, self._take_up)
         count = len(assigned)
+        if self._consumer is not None:
+            self._topology.look(self._consumer)
         self.joined = True
         names.REBALANCES.labels(self._group.name).inc()
         names.PARTITIONS_ASSIGNED.labels(self._group.name).set(count)
@@ -279,16 +297,18 @@ class Intake:
             # The only cost: records finished above the watermark are done again.
             log.warning("finished_records_not_restored", group=group, error=str(exc))
             return
-        self._note_finished(stored)
+        await self._take_up(stored)
 
     def _note_finished(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         self._finished_before.clear()
         for tp, commit in stored.items():
             self._finished_before[tp] = decode(commit.offset, commit.metadata)
 
-    def _rebuilt(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """The order of keys stands, from the same commits that tell what is finished."""
+    async def _take_up(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Go on where the commits of this assignment say."""
         self._note_finished(stored)
+        if self._consumer is not None:
+            await self._positions.begin(self._consumer, self._consumer.assignment() - stored.keys())
 
     def _receive_early(self) -> None:
         """Take in what was fetched before the order of keys stood; the fetching went on from there."""

@@ -44,7 +44,7 @@ def new_member(
         # gets its partitions back without a rebalance.
         group_instance_id=kafka.group_instance_id,
         enable_auto_commit=False,  # A25
-        auto_offset_reset="earliest",  # A25
+        auto_offset_reset="none",  # A25: a jump is decided, and told, by ``positions``
         partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=min(session_ms // 3, _HEARTBEAT_MS),

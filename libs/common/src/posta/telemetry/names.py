@@ -108,6 +108,20 @@ LAST_POLL = Gauge("posta_consumer_last_poll_timestamp_seconds", "When the loop l
 CONSUMER_REPLACED = Counter(
     "posta_consumer_replaced_total", "Consumers replaced after an error they may not recover from.", ["group"]
 )
+OFFSETS_LOST = Counter(
+    "posta_offsets_lost_total", "Offsets whose records were gone before they were read.", ["group", "topic"]
+)
+POSITION_MOVED = Counter(
+    "posta_position_moved_total",
+    "Partitions read on from elsewhere, by why: retention passed, behind the end, rewound.",
+    ["group", "topic", "why"],
+)
+TOPIC_MISSING = Gauge(
+    "posta_topic_missing", "1 while a topic that the group reads is not there.", ["group", "topic"]
+)
+TOPIC_RESIZED = Counter(
+    "posta_topic_resized_total", "Changes of a topic's number of partitions seen.", ["group", "topic"]
+)
 
 # --- ingress -------------------------------------------------------------------------------------
 INGRESS_ACCEPTED = Counter("posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"])
