@@ -17,6 +17,7 @@ from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     ProducerClosed,
+    RecordListTooLargeError,
     RecordTooLargeError,
 )
 
@@ -86,7 +87,7 @@ class Producer:
         except TimeoutError:
             outcome = "unknown"
             raise PublishFailed(f"Kafka did not confirm {topic} in {timeout_s:g} s") from None
-        except (MessageSizeTooLargeError, RecordTooLargeError) as exc:
+        except (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError) as exc:
             outcome = "too_large"
             raise TooLarge(f"a record for {topic} is larger than Kafka takes: {exc}") from exc
         except KafkaError as exc:

@@ -122,6 +122,12 @@ TOPIC_MISSING = Gauge(
 TOPIC_RESIZED = Counter(
     "posta_topic_resized_total", "Changes of a topic's number of partitions seen.", ["group", "topic"]
 )
+PUBLISH_BLOCKED = Gauge(
+    "posta_publish_blocked_messages", "Records whose publishing failed and is being tried again.", ["topic"]
+)
+DEAD_LETTERS_TRUNCATED = Counter(
+    "posta_dead_letters_truncated_total", "Dead letters too large for their topic, kept in part.", ["topic"]
+)
 
 # --- ingress -------------------------------------------------------------------------------------
 INGRESS_ACCEPTED = Counter("posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"])
