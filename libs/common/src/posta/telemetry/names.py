@@ -128,6 +128,11 @@ PUBLISH_BLOCKED = Gauge(
 DEAD_LETTERS_TRUNCATED = Counter(
     "posta_dead_letters_truncated_total", "Dead letters too large for their topic, kept in part.", ["topic"]
 )
+LOOP_STALLS = Counter("posta_event_loop_stalls_total", "Times the event loop did not run for a while.")
+CLOCK_OFFSET = Gauge(
+    "posta_clock_offset_seconds",
+    "How far the machine's clock was set away from the one the engine goes by; above 0: forward.",
+)
 
 # --- ingress -------------------------------------------------------------------------------------
 INGRESS_ACCEPTED = Counter("posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"])
