@@ -24,6 +24,7 @@ from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
 from posta.engine.positions import NoPosition, Positions
 from posta.engine.rebuild import Rebuild
+from posta.engine.steady_clock import SteadyClock
 from posta.engine.timers import Timers
 from posta.engine.topology import Topology
 from posta.errors import ConfigurationError, Transient
@@ -178,6 +179,8 @@ class Intake:
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
                     self._topology.look(consumer)
+                    if isinstance(self._clock, SteadyClock):
+                        self._clock.look()
                     next_commit = time.monotonic() + self._policy.commit_interval_s
         finally:
             stopping.cancel()
