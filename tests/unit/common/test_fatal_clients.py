@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerClosed, ProducerFenced, UnknownTopicOrPartitionError
 from prometheus_client import REGISTRY
 
@@ -125,14 +126,14 @@ class Consumer:
     async def stop(self) -> None:
         await _end(self._stop)
 
-    async def getmany(self, **_options):
+    async def getmany(self, *_partitions, **_options):
         self.polled += 1
         await asyncio.sleep(0.001)
         await _end(self._polls.pop(0) if self._polls else None)
         return {}
 
     def assignment(self):
-        return frozenset()
+        return frozenset({TopicPartition("s", 0)})
 
     def partitions_for_topic(self, _topic):
         return {0}

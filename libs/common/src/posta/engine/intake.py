@@ -27,6 +27,7 @@ from posta.engine.rebuild import Rebuild
 from posta.engine.steady_clock import SteadyClock
 from posta.engine.timers import Timers
 from posta.engine.topology import Topology
+from posta.engine.unreadable import Unreadable
 from posta.errors import ConfigurationError, Transient
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
@@ -87,6 +88,7 @@ class Intake:
         self._positions = Positions(
             group.name, prefix=kafka.topic_prefix, made_anew=lambda tp: self._finished_before.pop(tp, None)
         )
+        self._unreadable = Unreadable(group.name, prefix=kafka.topic_prefix)
         self._topology = Topology(
             group.name,
             [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)],
@@ -124,8 +126,8 @@ class Intake:
             except ConfigurationError:
                 raise
             except Exception:
-                # Such as a record that aiokafka itself cannot decode: the partition stands still and
-                # this says so, the process neither dies nor skips it.
+                # Such as a record that aiokafka itself cannot decode: the next client finds out which.
+                self._unreadable.search()
                 names.UNEXPECTED.labels(self._group.name, "poll").inc()
                 log.exception("poll_failed", group=self._group.name)
                 await self._pause_before_reconnect(stop)
@@ -194,7 +196,7 @@ class Intake:
         """The next records, and the number of the assignment they were fetched under."""
         batches: _Batches = {}
         try:
-            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+            batches = await self._unreadable.poll(consumer, timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
         except NoPosition as exc:
             await self._positions.recover(consumer, exc)
         return self._assignment, batches
@@ -209,6 +211,7 @@ class Intake:
             restored = self._finished_before.pop(tp, frozenset())
             partition = self._partitions[tp] = Partition(tp=tp, topic=topic, restored=restored)
         names.RECEIVED.labels(self._group.name, partition.topic).inc(len(records))
+        self._unreadable.passed(tp, records[-1].offset)
         for record in records:
             if record.offset in partition.restored:
                 partition.skip(record.offset)
@@ -273,6 +276,7 @@ class Intake:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
         assigned = list(partitions)
         self._assignment += 1
+        self._unreadable.begin()
         if self._rebuild is None:
             self._restored.clear()
             try:
