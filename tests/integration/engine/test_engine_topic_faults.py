@@ -6,6 +6,7 @@ import pytest
 from aiokafka.admin import NewTopic
 from support.engine_rig import GROUP, event, eventually, number_of, rig, running
 from support.kafka_admin import delete_topic, operator
+from support.logged import logged
 
 from posta.domain.envelope import Wire, encode, header
 from posta.engine.policy import EnginePolicy
@@ -43,7 +44,7 @@ async def test_a_dead_letter_too_large_for_its_topic_travels_in_part_and_points_
         assert await world.committed() == 2, "it counts as finished"
 
 
-async def test_a_missing_dead_letter_topic_holds_the_record_until_it_is_there(kafka, topic_prefix, capsys):
+async def test_a_missing_dead_letter_topic_holds_the_record_until_it_is_there(kafka, topic_prefix):
     async with rig(kafka.bootstrap_servers, topic_prefix, partitions=1) as world:
         await delete_topic(world, GROUP.dlq.name)
         done: list[int] = []
@@ -57,23 +58,16 @@ async def test_a_missing_dead_letter_topic_holds_the_record_until_it_is_there(ka
             await world.feed(event(number, key=f"k{number}"))
         policy = EnginePolicy(publish_timeout_s=0.5, commit_interval_s=0.2)
         engine = world.engine(handler, policy=policy)
-        async with running(engine):
-            await eventually(lambda: len(done) == 5)
-            printed = ""
-
-            def told() -> bool:
-                nonlocal printed
-                printed += capsys.readouterr().out
-                return "publish_failed_will_retry" in printed
-
-            await eventually(told)
-            assert await world.committed() == 0, "the record that has nowhere to go is not done"
-            assert await engine.live_fault() is None
-            await apply(world.settings, (GROUP.dlq,))
-            (dead,) = await world.read("workers.dlq", count=1, timeout_s=30)
-            await eventually(lambda: not engine._intake.partitions[0].unsaved, within_s=30)
+        with logged() as lines:
+            async with running(engine):
+                await eventually(lambda: len(done) == 5)
+                await eventually(lambda: bool(lines["publish_failed_will_retry"]))
+                assert await world.committed() == 0, "the record that has nowhere to go is not done"
+                assert await engine.live_fault() is None
+                await apply(world.settings, (GROUP.dlq,))
+                (dead,) = await world.read("workers.dlq", count=1, timeout_s=30)
+                await eventually(lambda: not engine._intake.partitions[0].unsaved, within_s=30)
         assert header(dead.headers, "ce_id") == "event:0"
         assert await world.committed() == 6
-        printed += capsys.readouterr().out
-        assert printed.count("publish_failed_will_retry") == 1
+        assert len(lines["publish_failed_will_retry"]) == 1
         assert done == [1, 2, 3, 4, 5], "nothing was handled twice"

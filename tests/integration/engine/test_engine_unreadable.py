@@ -5,11 +5,13 @@ from aiokafka.producer import message_accumulator, producer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from support.engine_rig import SOURCE, event, eventually, number_of, rig, running
 from support.kafka_admin import delete_records
+from support.logged import logged
 
 from posta.domain.envelope import Wire, encode
 from posta.engine import unreadable
 
 pytestmark = pytest.mark.integration
+STANDS_STILL = "record_unreadable_partition_stands_still"
 
 
 class NotUtf8(str):
@@ -22,7 +24,7 @@ class NotUtf8(str):
 
 
 async def test_a_header_name_that_is_not_utf8_stops_its_partition_and_no_other_until_it_is_removed(
-    kafka, topic_prefix, capsys, monkeypatch
+    kafka, topic_prefix, monkeypatch
 ):
     monkeypatch.setattr(unreadable, "_AGAIN_S", 0.5)
     # The compiled one takes no name of ours.
@@ -44,25 +46,17 @@ async def test_a_header_name_that_is_not_utf8_stops_its_partition_and_no_other_u
         await put(2, 0)
         await put(3, 1)
         engine = world.engine(handler)
-        async with running(engine):
-            await eventually(lambda: set(done) == {0, 1, 3}, within_s=30)
-            printed = ""
-
-            def told() -> bool:
-                nonlocal printed
-                printed += capsys.readouterr().out
-                return "record_unreadable_partition_stands_still" in printed
-
-            await eventually(told, within_s=30)
-            assert "offset=2" in printed
-            await put(4, 1)
-            await eventually(lambda: 4 in done, within_s=30, why="the other partition goes on")
-            assert await engine.live_fault() is None
-            assert 2 not in done
-            await delete_records(world, SOURCE.name, partition=0, before=3)
-            await eventually(lambda: 2 in done, within_s=30, why="an operator removed the record")
-            assert done.count(2) == 1
-        printed += capsys.readouterr().out
-        assert printed.count("record_unreadable_partition_stands_still") == 1
-        assert printed.count("poll_failed") == 1
+        with logged() as lines:
+            async with running(engine):
+                await eventually(lambda: set(done) == {0, 1, 3}, within_s=30)
+                await eventually(lambda: bool(lines[STANDS_STILL]), within_s=30)
+                await put(4, 1)
+                await eventually(lambda: 4 in done, within_s=30, why="the other partition goes on")
+                assert await engine.live_fault() is None
+                assert 2 not in done
+                await delete_records(world, SOURCE.name, partition=0, before=3)
+                await eventually(lambda: 2 in done, within_s=30, why="an operator removed the record")
+                assert done.count(2) == 1
+        assert [line["offset"] for line in lines[STANDS_STILL]] == [2]
+        assert len(lines["poll_failed"]) == 1
         assert await world.committed() == 6

@@ -3,6 +3,7 @@
 import threading
 
 from prometheus_client import REGISTRY
+from support.logged import logged
 
 from posta.settings import WatchdogSettings
 from posta.watchdog import EX_STALLED, Watchdog, stack_of
@@ -20,16 +21,15 @@ def a_dog(**settings: float) -> tuple[Watchdog, list[int]]:
     return dog, ends
 
 
-def test_a_stall_is_logged_once_with_its_stack_and_counted_and_so_is_its_end(capsys):
+def test_a_stall_is_logged_once_with_its_stack_and_counted_and_so_is_its_end():
     dog, ends = a_dog(stall_s=3, exit_after_s=60)
     before = stalls()
-    for _ in range(10):
-        dog.wake()
-    dog.tick()
-    printed = capsys.readouterr().out
-    assert printed.count("event_loop_stalled") == 1
-    assert "handler.py:7 stuck" in printed
-    assert printed.count("event_loop_ticks_again") == 1
+    with logged() as lines:
+        for _ in range(10):
+            dog.wake()
+        dog.tick()
+    assert [line["frames"] for line in lines["event_loop_stalled"]] == [["handler.py:7 stuck"]]
+    assert len(lines["event_loop_ticks_again"]) == 1
     assert stalls() == before + 1
     assert ends == []
 
