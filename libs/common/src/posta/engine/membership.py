@@ -82,7 +82,7 @@ async def started(
         await end(starting, stopping)
 
 
-def _is_forgotten(consumer: AIOKafkaConsumer) -> bool:
+def is_forgotten(consumer: AIOKafkaConsumer) -> bool:
     """Whether the coordinator called us unknown: then the client has dropped its member id (A4).
 
     Nothing public says so.
@@ -104,7 +104,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are
         """Eager rebalancing takes everything; A4: it may be lost already, then the commit fails."""
-        if self._is_member and _is_forgotten(self._consumer):
+        if self._is_member and is_forgotten(self._consumer):
             self._fencing.forgotten()
         async with asyncio.timeout(self._limit_s):
             await self._owner.release()
