@@ -18,7 +18,7 @@ async def test_a_member_without_file_descriptors_harms_nobody(kafka, topic_prefi
         (poor,) = await on.crew.start(most_files=14)
         (rich,) = await on.crew.start()
         await on.world.feed(0, RECORDS, per_s=100)
-        await on.until_quiet(RECORDS)
+        await on.until_quiet()
         after = await on.finish()
         told = poor.log.read_text()
     print(after)
@@ -43,7 +43,7 @@ async def test_a_member_whose_memory_has_run_out_loses_nothing_and_still_ends_wh
         await asyncio.sleep(3)
         await on.crew.terminate(poor)
         await feeding
-        await on.until_quiet(RECORDS)
+        await on.until_quiet()
         after = await on.finish()
     print(f"it ended with {poor.process.returncode} in {poor.stopped_in_s:.2f} s; {after}")
     assert not after.verdict.lost

@@ -23,7 +23,7 @@ async def test_a_zombie_commits_nothing_its_late_publish_is_harmless_and_it_join
         await on.crew.freeze(zombie, SESSION_S + 6)
         woke = zombie.frozen[-1][1]
         await feeding
-        await on.until_quiet(RECORDS)
+        await on.until_quiet()
         after = await on.finish()
     print(after)
     after.check()
