@@ -17,13 +17,18 @@ from posta.domain.failure import read_delivery
 from posta.engine.backpressure import Backpressure
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
-from posta.engine.membership import new_member
+from posta.engine.fencing import Fencing
+from posta.engine.membership import new_member, started
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Phase, Work, headers_of
 from posta.engine.policy import EnginePolicy
+from posta.engine.positions import NoPosition, Positions
 from posta.engine.rebuild import Rebuild
+from posta.engine.steady_clock import SteadyClock
 from posta.engine.timers import Timers
-from posta.errors import Transient
+from posta.engine.topology import Topology
+from posta.engine.unreadable import Unreadable
+from posta.errors import ConfigurationError, Transient
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
 from posta.tasks import within
@@ -80,6 +85,18 @@ class Intake:
         self._finished_before: dict[TopicPartition, frozenset[int]] = {}
         self._assignment = 0
         self._releasing = asyncio.Lock()
+        self._positions = Positions(
+            group.name, prefix=kafka.topic_prefix, made_anew=lambda tp: self._finished_before.pop(tp, None)
+        )
+        self._unreadable = Unreadable(group.name, prefix=kafka.topic_prefix)
+        self._topology = Topology(
+            group.name,
+            [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)],
+            prefix=kafka.topic_prefix,
+        )
+        self._fencing = Fencing(
+            group.name, kafka.group_instance_id, session_timeout_s=kafka.session_timeout_s
+        )
         self.joined = False
         self.last_progress = time.monotonic()
 
@@ -88,19 +105,29 @@ class Intake:
         while not stop.is_set():
             self.last_progress = time.monotonic()
             consumer = new_member(
-                self._group, self._kafka, self, drain_s=self._policy.drain_s, poll_ms=_POLL_MS
+                self._group,
+                self._kafka,
+                self,
+                fencing=self._fencing,
+                drain_s=self._policy.drain_s,
+                poll_ms=_POLL_MS,
             )
             self._consumer = consumer
             try:
-                await consumer.start()
-                await self._poll_until(stop, consumer)
-            except (KafkaError, Rewound) as exc:
+                if await started(consumer, stop, self._waited):
+                    await self._poll_until(stop, consumer)
+            except (KafkaError, TimeoutError, Rewound) as exc:
+                self._fencing.failed(exc)
+                self._fencing.check()
                 # A23: after an error that is not about one record the client may be a zombie.
                 log.error("consumer_replaced", group=self._group.name, error=f"{exc!r:.300}")
+                names.CONSUMER_REPLACED.labels(self._group.name).inc()
                 await self._pause_before_reconnect(stop)
+            except ConfigurationError:
+                raise
             except Exception:
-                # Such as a record that aiokafka itself cannot decode: the partition stands still and
-                # this says so, the process neither dies nor skips it.
+                # Such as a record that aiokafka itself cannot decode: the next client finds out which.
+                self._unreadable.search()
                 names.UNEXPECTED.labels(self._group.name, "poll").inc()
                 log.exception("poll_failed", group=self._group.name)
                 await self._pause_before_reconnect(stop)
@@ -138,7 +165,8 @@ class Intake:
                 await asyncio.wait(
                     {polling, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_MS / 1000
                 )
-                self.last_progress = time.monotonic()
+                self._waited()
+                self._fencing.check()
                 names.LAST_POLL.labels(self._group.name).set_to_current_time()
                 if polling.done():
                     (assignment, batches), polling = polling.result(), None
@@ -152,6 +180,9 @@ class Intake:
                     self._ordered.show()
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
+                    self._topology.look(consumer)
+                    if isinstance(self._clock, SteadyClock):
+                        self._clock.look()
                     next_commit = time.monotonic() + self._policy.commit_interval_s
         finally:
             stopping.cancel()
@@ -163,7 +194,11 @@ class Intake:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[int, _Batches]:
         """The next records, and the number of the assignment they were fetched under."""
-        batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+        batches: _Batches = {}
+        try:
+            batches = await self._unreadable.poll(consumer, timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+        except NoPosition as exc:
+            await self._positions.recover(consumer, exc)
         return self._assignment, batches
 
     def _receive(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
@@ -176,6 +211,7 @@ class Intake:
             restored = self._finished_before.pop(tp, frozenset())
             partition = self._partitions[tp] = Partition(tp=tp, topic=topic, restored=restored)
         names.RECEIVED.labels(self._group.name, partition.topic).inc(len(records))
+        self._unreadable.passed(tp, records[-1].offset)
         for record in records:
             if record.offset in partition.restored:
                 partition.skip(record.offset)
@@ -188,6 +224,7 @@ class Intake:
                     raise Rewound(f"{tp.topic} {tp.partition}") from None
                 # Offsets went back: the topic was made anew or the group was reset under us.
                 log.error("partition_rewound", topic=partition.topic, partition=tp.partition)
+                names.POSITION_MOVED.labels(self._group.name, partition.topic, "rewound").inc()
                 self._abandon([partition])
                 partition = self._partitions[tp] = Partition(tp=tp, topic=partition.topic)
                 work = self._work_of(record, partition)
@@ -239,6 +276,7 @@ class Intake:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
         assigned = list(partitions)
         self._assignment += 1
+        self._unreadable.begin()
         if self._rebuild is None:
             self._restored.clear()
             try:
@@ -246,8 +284,10 @@ class Intake:
             finally:
                 self._restored.set()
         elif self._consumer is not None and assigned:
-            self._rebuild.begin(self._consumer, assigned, self._rebuilt)
+            self._rebuild.begin(self._consumer, assigned, self._take_up)
         count = len(assigned)
+        if self._consumer is not None:
+            self._topology.look(self._consumer)
         self.joined = True
         names.REBALANCES.labels(self._group.name).inc()
         names.PARTITIONS_ASSIGNED.labels(self._group.name).set(count)
@@ -264,16 +304,18 @@ class Intake:
             # The only cost: records finished above the watermark are done again.
             log.warning("finished_records_not_restored", group=group, error=str(exc))
             return
-        self._note_finished(stored)
+        await self._take_up(stored)
 
     def _note_finished(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         self._finished_before.clear()
         for tp, commit in stored.items():
             self._finished_before[tp] = decode(commit.offset, commit.metadata)
 
-    def _rebuilt(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """The order of keys stands, from the same commits that tell what is finished."""
+    async def _take_up(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Go on where the commits of this assignment say."""
         self._note_finished(stored)
+        if self._consumer is not None:
+            await self._positions.begin(self._consumer, self._consumer.assignment() - stored.keys())
 
     def _receive_early(self) -> None:
         """Take in what was fetched before the order of keys stood; the fetching went on from there."""
@@ -347,6 +389,10 @@ class Intake:
             except (TimeoutError, KafkaError) as exc:
                 log.warning("consumer_stop_unclean", error=type(exc).__name__)
             self._consumer = None
+
+    def _waited(self) -> None:
+        """The loop makes progress, whatever Kafka does."""
+        self.last_progress = time.monotonic()
 
     async def _pause_before_reconnect(self, stop: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):

@@ -27,6 +27,7 @@ from posta.domain.flood import cause_of
 from posta.domain.key_order import OnDeadLetter
 from posta.domain.lanes import Lanes, lane_label
 from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
+from posta.engine.dead_letters import write_dead_letter
 from posta.engine.floodgate import Floodgate
 from posta.engine.gatekeeper import Gatekeeper
 from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp, RawRecord, Subject
@@ -37,6 +38,7 @@ from posta.engine.partition import Work, headers_of
 from posta.engine.policy import EnginePolicy
 from posta.engine.timers import Timers
 from posta.errors import Expired, Transient, Unavailable
+from posta.kafka.producer import TooLarge
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.telemetry.tracing import context_of, fail, span
@@ -225,7 +227,7 @@ class Settlement:
             ),
         }
         wire = Wire(key=record.key, value=record.value, headers=with_headers(record.headers, added))
-        await self._outlet.record(dlq_topic(self._group.name), wire, work.partition)
+        await write_dead_letter(self._outlet, dlq_topic(self._group.name), wire, work.partition)
         if line is None:
             work.partition.finish(work)
         else:
@@ -250,7 +252,10 @@ class Settlement:
             names.UNEXPECTED.labels(self._group.name, type(exc).__name__).inc()
             log.exception("apology_failed")
             return
-        await self._outlet.events(outgoing, work.partition)
+        try:
+            await self._outlet.events(outgoing, work.partition)
+        except TooLarge:
+            log.exception("apology_failed")
 
     async def _wait(self, work: Work, *, cause: str) -> Fate:
         remaining_s = work.delivery.not_before - self._clock()
@@ -266,12 +271,24 @@ class Settlement:
         riding = replace(work.delivery, lane_due=self._clock() + lane)
         if line is not None:
             riding = replace(riding, place=line.place(work), rides=riding.rides + 1)
-        await self._to_lane(work, lane, riding)
+        try:
+            await self._to_lane(work, lane, riding)
+        except TooLarge as exc:
+            return await self._refused_by_lane(work, exc)
         if line is None:
             work.partition.finish(work)
         else:
             line.rode(work, riding)
         return Fate.ENDED
+
+    async def _refused_by_lane(self, work: Work, error: TooLarge) -> Fate:
+        """The lane is configured smaller than its sources: wait here, or die if that would block the key."""
+        record = self._raw(work)
+        log.error("lane_refused_record", error=str(error), **_log_fields(record, work))
+        if work.divert_s is None:
+            return self._park(work)
+        decision = DeadLetter(error_class=ErrorClass.PERMANENT, reason=str(error))
+        return await self._give_up(work, record, None, error, decision)
 
     async def _to_lane(self, work: Work, lane: int, riding: Delivery) -> None:
         """Publish ``work``, or what stands in for it, to a lane; ordered keys keep their partition number."""
