@@ -12,11 +12,14 @@ from support.notifier_rig import World
 from support.processes import ServiceProcess, service
 
 from posta.destinations_sealed import Seal, checked_url
+from posta.domain.envelope import encode
 from posta.postgres.destinations import DestinationRegistry, Registered
 from posta.postgres.pool import Database
 from posta.settings import DatabaseSettings
+from posta.topics import EVENTS_PUBLISHED
 
 KEY_HEX = "7a" * 32
+FED_AT_ONCE = 500
 
 
 @dataclass
@@ -83,13 +86,15 @@ async def run_paced(
             for n in range(processes)
         ]
         await world.until(lambda: len({_assigned(one) for one in notifiers}) == 1)
-        await world.feed(
-            *(published(n, destination=names[n % webhooks], data={"n": n}) for n in range(messages))
-        )
-        await world.until(
-            lambda: len([c for c in world.sandbox.calls("POST") if c.status == 200]) >= messages,
-            within_s=within_s,
-        )
+        for first in range(0, messages, FED_AT_ONCE):
+            events = [
+                published(n, destination=names[n % webhooks], data={"n": n})
+                for n in range(first, min(messages, first + FED_AT_ONCE))
+            ]
+            wires = [encode(event) for event in events]
+            await world.kafka.producer.publish(EVENTS_PUBLISHED.name, wires, timeout_s=60)
+        posts = world.sandbox.world.discord.state.posts
+        await world.until(lambda: len(posts) >= messages, within_s=within_s)
     return _pace(world, messages=messages, allowed_per_s=allowed_per_s, warm_up_s=warm_up_s)
 
 
