@@ -15,6 +15,10 @@ _ERROR_MOST = 2000
 Lease = Annotated[str, StringConstraints(max_length=64)]
 
 
+Storable = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=500)]
+"""Text that PostgreSQL can be asked about: it knows no U+0000."""
+
+
 class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -102,7 +106,7 @@ class Wanted(_Shape):
     """Only events that were lent fewer times."""
     lease_s: float = Field(default=LEASE_S, ge=1, le=LEASE_MOST_S)
     """How long they are yours, in seconds."""
-    source: list[str] = Field(default_factory=list, max_length=50)
+    source: list[Storable] = Field(default_factory=list, max_length=50)
     """Only these sources; repeat it for several."""
 
 
