@@ -197,7 +197,7 @@ def _ask(case: _Case, ask: AskLlm, words: Mapping[str, str], person: User) -> De
 
 def _says_something(template: str, words: Mapping[str, str]) -> bool:
     """Whether anything of a question is the person's: of ``About {topic}`` without a topic nothing is."""
-    asked = placeholders(template)
+    asked = placeholders(template) - {"person"}
     return not asked or any(words.get(name) for name in asked)
 
 
