@@ -205,6 +205,12 @@ async def test_events_are_lent_oldest_first_and_to_one_at_a_time(mailbox):
     assert await lend(mailbox) == []
 
 
+async def test_text_that_postgresql_has_not_does_not_stop_an_event(mailbox):
+    await mailbox.put(published(1, data={"a\x00": ["b\x00c", {"d": "\\u0000"}], "n": 1.5}))
+    (lent,) = await lend(mailbox)
+    assert lent.data == {"a\ufffd": ["b\ufffdc", {"d": "\\u0000"}], "n": 1.5}
+
+
 async def test_bots_that_ask_at_once_never_get_the_same_event(mailbox):
     for number in range(30):
         await mailbox.put(published(number))

@@ -95,7 +95,7 @@ def _event_rules(settings: Settings, rules: _Rules) -> EventRules:
         api_keys=rules.api_keys,
         destinations=rules.destinations,
         max_body_bytes=settings.ingress.max_body_bytes,
-        keys_file=settings.keys_file,
+        memory=settings.spool_file.parent,
         receivers=rules.receivers,
         receiver_secrets=rules.receivers.secrets(os.environ),
     )

@@ -213,6 +213,7 @@ async def test_another_publishers_event_looks_like_none(rig):
 async def test_a_key_without_the_scope_sees_nothing(rig):
     problem(await ask(rig, "event:x", key=rig.useless_key), 403)
     problem(await ask(rig, "event:x", key="posta_wrong"), 401)
+    problem(await ask(rig, "event:%00"), 422)
 
 
 async def test_without_the_database_events_are_accepted_and_their_fate_is_503(rig):

@@ -44,7 +44,7 @@ def ingress() -> FastAPI:
         interactions=absent, admission=absent, log=absent
     )
     events = part("ingress", "events.side").event_routers(
-        absent, absent, keys=absent, journal=absent, idempotency=absent, outcomes=absent
+        absent, absent, keys=absent, book=absent, journal=absent, idempotency=absent, outcomes=absent
     )
     pull = part("ingress", "pull.route")
     routers = (*interactions.routers(_keys()), *events, pull.pull_router(pull.Pull(absent, absent)))

@@ -75,7 +75,7 @@ class ReceiverDoor:
             raise Problem(400, "The body is not what this receiver expects", str(exc)) from None
         except WrongFields as exc:
             raise invalid(exc.errors) from None
-        events = self._intake.compose(
+        events = await self._intake.compose(
             published, publisher=publisher, idempotency_key=None, is_batch=len(published) > 1
         )
         await self._intake.keep(events)
