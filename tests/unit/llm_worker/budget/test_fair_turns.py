@@ -144,16 +144,22 @@ async def test_a_limit_that_the_provider_tells_counts_from_then_on():
     assert sum(not isinstance(one, NoRoom) for one in got) == 2
 
 
-async def test_a_refusal_without_a_number_gives_the_limit_away():
+async def test_a_second_refusal_without_a_number_gives_the_limit_away():
     office = Office()
     purse = office.purse()
-    had = await reserved(purse, *[("a", False)] * 6)
-    for reservation in had[:5]:
-        settled(purse, reservation)
-    settled(purse, had[5], told=Told(retry_after_s=2.0))
+    known = []
+    for calls in (6, 8):
+        had = await reserved(purse, *[("a", False)] * calls)
+        for reservation in had[1:]:
+            settled(purse, reservation)
+        settled(purse, had[0], told=Told(retry_after_s=40.0))
+        await purse.look()
+        known.append(purse.view.windows[0].limit)
+        office.now += 62
+    assert known == [None, 5]
+    office.now += 600
     await purse.look()
-    (rpm,) = (window for window in purse.view.windows if window.name == "rpm")
-    assert rpm.limit == 5
+    assert purse.view.windows[0].limit is None, "what was only inferred is forgotten again"
 
 
 async def test_what_others_use_of_the_same_account_is_noticed():

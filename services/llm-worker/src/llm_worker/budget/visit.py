@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from llm_worker.budget.allowance import Allowance, Window
-from llm_worker.budget.book import Book, Holder, ToldLimit, Want
+from llm_worker.budget.book import Book, Holder, Refusal, ToldLimit, Want
 from llm_worker.budget.shares import SharePolicy, forget_drained, used
 from llm_worker.budget.steady import Seen, advance
 from llm_worker.circuit.breaker import Canary, Circuit, Closed, HalfOpen, Open, Refused, Report
@@ -194,15 +194,20 @@ def _learn(book: Book, told: Told, rules: Rules) -> None:
             _notice_others(book, window, one)
     if told.retry_after_s is None:
         return
-    until = book.now + told.retry_after_s
-    if until > book.closed_until:
-        book.closed_until, book.closed_why = until, "the provider said to wait"
-    rpm = windows["rpm"]
-    if not told.limits and book.limit_of(rpm, rules.allowance) is None:
-        # A refusal without a number: what went through in the last minute was the limit.
-        went_through = book.counts_of(rpm).used(book.now) - 1
-        if went_through >= _TELLING:
-            book.told["rpm"] = ToldLimit(limit=went_through, until=book.now + _INFERRED_S)
+    if book.now >= book.closed_until:
+        _infer(book, windows["rpm"], told, rules)
+    book.closed_until = max(book.closed_until, book.now + told.retry_after_s)
+
+
+def _infer(book: Book, rpm: Window, told: Told, rules: Rules) -> None:
+    """Refused again although it was waited as told, and no number is named: what went through is the limit."""
+    went_through = book.counts_of(rpm).used(book.now) - 1
+    before, book.refused = book.refused, Refusal(at=book.now, went_through=went_through)
+    if told.limits or before is None or book.limit_of(rpm, rules.allowance) is not None:
+        return
+    limit = min(went_through, before.went_through)
+    if limit >= _TELLING and book.now - book.closed_until < rpm.length_s:
+        book.told["rpm"] = ToldLimit(limit=limit, until=book.now + _INFERRED_S)
 
 
 def _notice_others(book: Book, window: Window, told: LimitTold) -> None:
