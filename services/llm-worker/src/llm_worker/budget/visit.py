@@ -200,7 +200,7 @@ def _learn(book: Book, told: Told, rules: Rules) -> None:
 
 
 def _infer(book: Book, rpm: Window, told: Told, rules: Rules) -> None:
-    """Refused again although it was waited as told, and no number is named: what went through is the limit."""
+    """Refused again although we waited as told, and without a number: what went through is the limit."""
     went_through = book.counts_of(rpm).used(book.now) - 1
     before, book.refused = book.refused, Refusal(at=book.now, went_through=went_through)
     if told.limits or before is None or book.limit_of(rpm, rules.allowance) is not None:
