@@ -46,6 +46,19 @@ def test_no_second_holds_more_calls_than_slots_however_long_they_are_on_their_wa
         assert served[n + share] - served[n] >= 1.0, "more than the share within one second"
 
 
+def test_a_way_that_every_call_needs_is_not_waited_for_twice():
+    slots = Slots(1, valid_until=float("inf"))
+    now = 0.0
+    for _ in range(30):
+        assert slots.take(now)
+        slots.answered(now + 0.1, took_s=0.1)
+        now += 0.1 + slots.wait_s(now + 0.1) + 1e-9
+    assert slots.take(now)
+    slots.answered(now + 0.1, took_s=0.1)
+    cycle_s = 0.1 + slots.wait_s(now + 0.1)
+    assert 1.0 < cycle_s < 1.05, "a call each second is what the limit allows, and 95 % of it is used"
+
+
 def test_without_a_lease_there_is_no_slot():
     slots = Slots(5, valid_until=10.0)
     assert slots.take(9.9)
