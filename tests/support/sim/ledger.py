@@ -40,12 +40,15 @@ class Story:
     copies: set[tuple[TopicPartition, int]] = field(default_factory=set)
     answers: int = 0
     dead: int = 0
+    replays: int = 0
     rides: int = 0
     handlings: int = 0
     failed_attempt: int = 0
     """The highest attempt that has failed."""
     due: float = 0.0
     """Before this time of its own clock the process that it failed in must not handle it."""
+    late_s: list[float] = field(default_factory=list)
+    """How long after it was due each later handling started, where nothing had gone wrong."""
     due_in: object = None
     """The ownership that ``due`` belongs to: what waits in memory does not outlive it."""
 
@@ -86,7 +89,17 @@ class Ledger:
 
     @property
     def open_ids(self) -> list[str]:
-        return [story.id for story in self.stories.values() if not story.is_settled]
+        return [story.id for story in self.stories.values() if not self._has_ended(story)]
+
+    def _has_ended(self, story: Story) -> bool:
+        """Whether those behind it may go on."""
+        return bool(story.answers) if self._scenario.holds_keys else story.is_settled
+
+    def replayed(self, story: Story) -> None:
+        """An admin writes it to a lane again: attempts begin anew, and it may be answered after all."""
+        story.replays += 1
+        story.failed_attempt = 0
+        self.note(f"replay {story.id}")
 
     # The handler
 
@@ -105,6 +118,10 @@ class Ledger:
         """One call of the handler from start to end, whatever the end is."""
         story.handlings += 1
         self.note(f"{life.name} starts {story.id} key {story.planned.key} attempt {attempt}")
+        if not self.excuses and story.due_in == ownership:
+            self._check_count(story, attempt)
+            if story.due:
+                story.late_s.append(clock - story.due)
         name = self._turn(story, is_off_lane=is_off_lane)
         self._check_turn(story, life, name)
         self._check_attempt(story, attempt)
@@ -128,7 +145,7 @@ class Ledger:
         self.note(f"answered {story.id}")
         if story.answers > 1 and not self.excuses:
             self.breach("I2", f"{story.id} was answered {story.answers} times and nothing had crashed")
-        if story.dead and not self.excuses:
+        if story.dead > story.replays and not self.excuses:
             self.breach("I5", f"{story.id} is a dead letter and was answered")
 
     def _turn(self, story: Story, *, is_off_lane: bool) -> str:
@@ -147,10 +164,15 @@ class Ledger:
         if story.planned.key is None:
             return
         for other in self.stories.values():
-            if other.planned.key != story.planned.key or other.seq >= story.seq or other.is_settled:
+            if other.planned.key != story.planned.key or other.seq >= story.seq or self._has_ended(other):
                 continue
             if self._scenario.ordered or not other.rides:
                 self.breach("I3", f"{story.id} started before {other.id} of its key had ended")
+
+    def _check_count(self, story: Story, attempt: int) -> None:
+        """Within one ownership no failure is forgotten; what the flood breaker keeps was not handled."""
+        if self._scenario.flood_row is None and attempt != story.failed_attempt + 1:
+            self.breach("I4", f"{story.id} is attempt {attempt} after attempt {story.failed_attempt} failed")
 
     def _check_attempt(self, story: Story, attempt: int) -> None:
         if not 1 <= attempt <= self._max_attempts:
@@ -181,7 +203,7 @@ class Ledger:
     def _died(self, story: Story, record: ConsumerRecord) -> None:
         story.dead += 1
         self.note(f"{story.id} is a dead letter: {header(record.headers, 'posta-reason')}")
-        if not self.excuses and story.dead > 1:
+        if not self.excuses and story.dead > story.replays + 1:
             self.breach("I5", f"{story.id} became a dead letter {story.dead} times")
         if story.answers and not self.excuses:
             self.breach("I5", f"{story.id} was answered and is a dead letter")

@@ -105,12 +105,19 @@ class Scenario:
     members: int = 2
     partitions: int = 2
     ordered: bool = False
+    holds: bool = False
+    """With ordered retries: a dead letter holds its key, and dead letters are replayed in the end."""
     concurrency: int = 4
     max_held: int = 512
     """``Bounds.records_per_partition``."""
     flood_row: int | None = None
     """Dead letters in a row that trip the flood breaker; None: there is none."""
     seed: int = 0
+
+    @property
+    def holds_keys(self) -> bool:
+        """Whether what is behind a dead letter waits for its replay."""
+        return self.ordered and self.holds
 
     @property
     def jumps(self) -> float:
@@ -171,8 +178,8 @@ def _events() -> st.SearchStrategy[tuple[Event, ...]]:
     return lists.map(lambda found: tuple(sorted(found, key=lambda one: one.at)))
 
 
-def scenarios(*, ordered: bool | None = None) -> st.SearchStrategy[Scenario]:
-    """Runs of all kinds, or only of those with ordered or independent retries."""
+def scenarios(*, ordered: bool) -> st.SearchStrategy[Scenario]:
+    """Runs with ordered or with independent retries."""
     return st.builds(
         Scenario,
         records=st.lists(_records(), min_size=1, max_size=12).map(
@@ -181,7 +188,8 @@ def scenarios(*, ordered: bool | None = None) -> st.SearchStrategy[Scenario]:
         events=_events(),
         members=st.integers(1, MAX_MEMBERS),
         partitions=st.integers(1, 3),
-        ordered=st.booleans() if ordered is None else st.just(ordered),
+        ordered=st.just(ordered),
+        holds=st.booleans() if ordered else st.just(False),
         concurrency=st.sampled_from([1, 4, 16]),
         max_held=st.sampled_from([2, 512]),
         flood_row=st.sampled_from([None, None, 3]),
@@ -222,5 +230,6 @@ def seeded(seed: int, *, most_records: int = 40, most_events: int = 10) -> Scena
         concurrency=draw.choice([1, 4, 16]),
         max_held=draw.choice([2, 8, 512]),
         flood_row=draw.choice([None, None, None, 3, 5]),
+        holds=draw.random() < 0.5,
         seed=seed,
     )
