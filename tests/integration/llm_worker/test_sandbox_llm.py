@@ -7,9 +7,9 @@ from support.questions import discord_question
 from support.sandbox_server import sandbox_server
 
 from llm_worker.prompt import build_prompt
-from llm_worker.providers.completion import Completion, Failed
+from llm_worker.providers.completion import Completion, Failed, Outcome
 from llm_worker.providers.http import HttpProvider
-from llm_worker.providers.port import Request, Timeouts
+from llm_worker.providers.port import Request
 from llm_worker.question import question_of
 from posta.errors import NotNow, Permanent, Transient
 from posta_sandbox.rules import LlmLimits
@@ -24,11 +24,11 @@ def sandbox():
         yield running
 
 
-async def result_of(sandbox, *, timeout_s=5.0, **fields):
+async def result_of(sandbox, *, timeout_s=5.0, text="", **fields):
     settings = {"base_url": f"{sandbox.url}/llm/v1", "api_key": "any", **fields}
-    (model,) = lineup(**settings).models.values()
+    (model,) = lineup(text, **settings).models.values()
     prompt = build_prompt(question_of(discord_question(text="Why is the sky blue?").data), RULES)
-    request = Request(prompt=prompt, max_tokens=150, timeouts=Timeouts().within(timeout_s))
+    request = Request(prompt=prompt, max_tokens=150, timeouts=model.timeouts.within(timeout_s))
     async with httpx.AsyncClient() as client:
         return await HttpProvider(client, model).ask(request)
 
@@ -91,3 +91,49 @@ async def test_each_fault_of_the_sandbox_is_the_failure_it_imitates(sandbox, fau
     with pytest.raises(failure, match=reason):
         await ask(sandbox, timeout_s=0.5 if fault["kind"] == "hang" else 5.0)
     await ask(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("oddity", "outcome"),
+    [
+        ("html", Outcome.NOT_JSON),
+        ("truncated", Outcome.TRUNCATED),
+        ("empty_choices", Outcome.NO_CHOICES),
+        ("null_content", Outcome.NO_CONTENT),
+        ("tool_calls", Outcome.TOOL_CALLS),
+        ("refusal", Outcome.CONTENT_REFUSED),
+        ("error_inside", Outcome.NO_CHOICES),
+    ],
+)
+async def test_an_odd_answer_has_a_name(sandbox, oddity, outcome):
+    sandbox.world.llm.settings.oddity = oddity
+    verdict = (await result_of(sandbox)).verdict
+    assert isinstance(verdict, Failed)
+    assert verdict.outcome is outcome
+
+
+@pytest.mark.parametrize("oddity", ["wrong_usage", "wrong_model"])
+async def test_an_answer_that_is_odd_and_useful_is_used(sandbox, oddity):
+    sandbox.world.llm.settings.oddity = oddity
+    found = await ask(sandbox)
+    assert found.oddities == (oddity,)
+    assert "Why is the sky blue?" in found.text
+
+
+async def test_a_generation_that_stalls_is_cut_long_before_the_whole_calls_time(sandbox):
+    sandbox.world.llm.settings.stall_after_words = 3
+    text = "models: {main: {provider: main, timeouts: {between_tokens_s: 0.3}}}"
+    verdict = (await result_of(sandbox, text=text)).verdict
+    assert isinstance(verdict, Failed)
+    assert verdict.outcome is Outcome.TIMEOUT
+    assert "stalled" in str(verdict.failure)
+
+
+@pytest.mark.parametrize(("form", "window"), [("groq", "rpd"), ("openai", "rpm")])
+async def test_limits_are_learned_from_the_headers_of_each_form(sandbox, form, window):
+    sandbox.world.llm.limits = LlmLimits(rpm=40, rpd=900, tpm=7000, form=form)
+    told = {one.window: one for one in (await result_of(sandbox)).told.limits}
+    assert set(told) == {window, "tpm"}
+    assert told[window].limit == (900 if form == "groq" else 40)
+    assert told[window].remaining == told[window].limit - 1
+    assert told["tpm"].remaining < 7000
