@@ -9,6 +9,7 @@ import httpx
 import typer
 
 from posta_cli import contact
+from posta_cli.commands.llm_eval import eval_faq
 from posta_cli.errors import CommandError
 from posta_cli.given import read_given
 from posta_cli.home import locate
@@ -16,6 +17,7 @@ from posta_cli.llm_table import lines
 from posta_cli.operator_key import operator_key
 
 app = typer.Typer(no_args_is_help=True, help="Show what llm-worker knows of its models.")
+app.command(name="eval-faq")(eval_faq)
 _TIMEOUT_S = 5.0
 
 
