@@ -9,7 +9,6 @@ from support.chaos.ledger import Did, Reader
 from support.chaos.world import World
 
 from posta.errors import Transient
-from posta.tasks import end
 
 _EVERY_S = 1.0
 
@@ -53,9 +52,9 @@ class CommitWatch:
             if entry.did is Did.ENDED:
                 self.ended.add(entry.record)
 
-    async def watch(self) -> None:
-        """Look once a second, for ever."""
-        while True:
+    async def watch(self, over: asyncio.Event) -> None:
+        """Look once a second until it is over; never cancelled, as that would leave connections behind."""
+        while not over.is_set():
             await self.look()
             await asyncio.sleep(_EVERY_S)
 
@@ -63,11 +62,10 @@ class CommitWatch:
 @asynccontextmanager
 async def watching(world: World, reader: Reader) -> AsyncIterator[CommitWatch]:
     """A watch for the block; what broke the watch itself is raised at the end."""
-    watch = CommitWatch(world, reader)
-    task = asyncio.create_task(watch.watch())
+    watch, over = CommitWatch(world, reader), asyncio.Event()
+    task = asyncio.create_task(watch.watch(over))
     try:
         yield watch
-        if task.done():
-            task.result()
     finally:
-        await end(task)
+        over.set()
+        await task
