@@ -23,9 +23,7 @@ def test_the_invariants_hold_with_ordered_retries(scenario: Scenario):
 
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("wait_s", [0.5, 1.9, 3.0, 12.0, 25.0, 47.0])
-def test_a_record_that_waits_starts_when_it_is_due_among_others_that_do_not_wait(
-    wait_s: float, ordered: bool
-):
+def test_a_record_that_waits_starts_when_it_is_due_among_others_that_do_not_wait(wait_s, ordered):
     others = tuple(Planned(1.0 + n / 2, f"other {n % 7}", (Outcome(lasts_s=0.4),)) for n in range(60))
     failing = Outcome(End.NOT_NOW, wait_s)
     scenario = Scenario(records=(Planned(1.0, "waiting", (failing, failing)), *others), ordered=ordered)

@@ -98,7 +98,7 @@ class Ledger:
     def replayed(self, story: Story) -> None:
         """An admin writes it to a lane again: attempts begin anew, and it may be answered after all."""
         story.replays += 1
-        story.failed_attempt = 0
+        story.failed_attempt, story.due, story.due_in = 0, 0.0, None
         self.note(f"replay {story.id}")
 
     # The handler
