@@ -1,8 +1,8 @@
 """``GET`` and ``DELETE /v1/events/{id}``: what became of an event, and keeping one from being sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from posta.http.bearer import bearer_key, unknown_key
 from posta.http.problem import Problem
 from posta.postgres.keyring import KeyRing
 from posta.postgres.published_events import Cancelled, Found
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -24,6 +25,7 @@ EventId = Annotated[str, Path(pattern=r"^[^\x00]*$", max_length=300)]
 """PostgreSQL knows no U+0000."""
 READ_SCOPE = "events:read"
 """To see, and to cancel, the events of every publisher."""
+_DATABASE_S = 2.0
 
 
 class Outcome(BaseModel):
@@ -53,11 +55,11 @@ class Outcome(BaseModel):
 class Fates(Protocol):
     """Where it is known; ``posta.postgres.published_events.PublishedEvents`` or a fake."""
 
-    async def find(self, event_id: str) -> Found | None:
+    def find(self, event_id: str) -> Coroutine[Any, Any, Found | None]:
         """What became of it. Raises ``Unavailable``."""
         ...
 
-    async def cancel(self, event_id: str, *, by: str) -> Cancelled:
+    def cancel(self, event_id: str, *, by: str) -> Coroutine[Any, Any, Cancelled]:
         """Keep it from being sent. Raises ``Unavailable``."""
         ...
 
@@ -88,8 +90,8 @@ class Outcomes:
         principal = await self._principal(request)
         await self._find(principal, event_id)
         try:
-            ended = await self._fates.cancel(event_id, by=principal.name)
-        except Unavailable as exc:
+            ended = await within(_DATABASE_S, self._fates.cancel(event_id, by=principal.name))
+        except (Unavailable, TimeoutError) as exc:
             raise _away() from exc
         names.EVENTS_CANCELLED.labels(ended.value.replace(" ", "_")).inc()
         outcome = self._outcome(await self._find(principal, event_id))
@@ -116,9 +118,8 @@ class Outcomes:
     async def _find(self, principal: Principal, event_id: str) -> Found:
         """The event, if it is one that ``principal`` may know of."""
         try:
-            await self._journal.flush()
-            found = await self._fates.find(event_id)
-        except Unavailable as exc:
+            found = await within(_DATABASE_S, self._noted_and_found(event_id))
+        except (Unavailable, TimeoutError) as exc:
             raise _away() from exc
         if found is None or (found.noted.publisher != principal.name and READ_SCOPE not in principal.scopes):
             raise Problem(
@@ -127,6 +128,10 @@ class Outcomes:
                 "Check its id. One accepted while PostgreSQL was away is known when it is sent.",
             )
         return found
+
+    async def _noted_and_found(self, event_id: str) -> Found | None:
+        await self._journal.flush()
+        return await self._fates.find(event_id)
 
     def _outcome(self, found: Found) -> Outcome:
         noted = found.noted

@@ -1,7 +1,7 @@
 """The Pull API: bots that cannot be called fetch their events here, and say what became of them."""
 
-from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
@@ -25,6 +25,7 @@ from posta.http.problem import Problem
 from posta.postgres import pull_mailbox as mailboxes
 from posta.postgres.keyring import KeyRing
 from posta.postgres.pull_mailbox import MOST_ATTEMPTS, PullMailbox, Reach
+from posta.tasks import within
 from posta.telemetry import names
 
 PREFIX = "/discord"
@@ -32,6 +33,7 @@ CONSUME = "pull:consume"
 OPERATE = "pull:operate"
 """To retry what failed and to clean up."""
 R = TypeVar("R")
+_DATABASE_S = 4.0
 
 
 class Pull:
@@ -165,10 +167,10 @@ def _returned(ended: mailboxes.Returned, event_id: EventId, status: str) -> Retu
             return Returned.model_validate({"id": event_id, "status": status})
 
 
-async def _reached(asking: Awaitable[R]) -> R:
+async def _reached(asking: Coroutine[Any, Any, R]) -> R:
     try:
-        return await asking
-    except Unavailable as exc:
+        return await within(_DATABASE_S, asking)
+    except (Unavailable, TimeoutError) as exc:
         raise Problem(
             503, "The mailbox is away", "Ask again in some seconds.", headers={"retry-after": "5"}
         ) from exc
