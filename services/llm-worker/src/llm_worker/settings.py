@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from llm_worker.conversation.turn import MemoryPolicy
 from posta.domain.backoff import FullJitter
 from posta.domain.retry import RetryPolicy
 from posta.settings import Group, ServiceSettings
@@ -56,11 +57,50 @@ class RetrySettings(Group):
         return RetryPolicy(max_attempts=self.max_attempts, backoff=backoff)
 
 
+class MemorySettings(Group):
+    """What is remembered of a conversation."""
+
+    turns_limit: int = Field(default=3, ge=0, le=50)
+    """Last turns that a prompt is shown word for word."""
+    summary_threshold: int = Field(default=5_000, ge=100, le=1_000_000)
+    """Tokens of a conversation above which its old turns are summarised after an answer."""
+    cleanup_threshold: int = Field(default=8_000, ge=100, le=1_000_000)
+    """Tokens above which the regular clean-up summarises what was left."""
+    cleanup_interval_s: float = Field(default=3_600.0, ge=1, le=86_400)
+    """Seconds between two clean-ups."""
+    retention_days: float = Field(default=90.0, gt=0, le=3_650)
+    """Days after which a conversation without a new turn is deleted."""
+
+    def policy(self) -> MemoryPolicy:
+        """As the conversations want it."""
+        return MemoryPolicy(
+            turns_limit=self.turns_limit,
+            summary_threshold=self.summary_threshold,
+            cleanup_threshold=self.cleanup_threshold,
+            cleanup_interval_s=self.cleanup_interval_s,
+            retention_s=self.retention_days * 86_400,
+        )
+
+
+class CacheSettings(Group):
+    """How answers to repeated questions are shared."""
+
+    enabled: bool = True
+    """Whether a question that was asked in the same words, in the same guild or mailbox, is answered again
+    without a call."""
+    ttl_s: float = Field(default=3_600.0, ge=1, le=2_592_000)
+    """Seconds that an answer is given again."""
+    asking_s: float = Field(default=120.0, ge=1, le=600)
+    """Seconds that others wait for the one who asks, before another one asks."""
+
+
 class Settings(ServiceSettings):
     """All settings of llm-worker."""
 
     llm: LlmSettings = LlmSettings()
     retry: RetrySettings = RetrySettings()
+    memory: MemorySettings = MemorySettings()
+    cache: CacheSettings = CacheSettings()
     api_keys: SecretStr = SecretStr("")
     """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` (also for
     ``/admin/llm``) and ``engine:operate``. Unset: neither exists."""

@@ -305,6 +305,9 @@ LLM_UNCALLED = Counter(
 LLM_UNSTATED_AMOUNTS = Counter(
     "posta_llm_unstated_amounts_total", "Amounts of money in answers that nothing the model was shown states."
 )
+LLM_WITHHELD = Counter(
+    "posta_llm_answers_withheld_total", "Answers withheld because they repeat the instruction."
+)
 RACE_ERRORS = Counter("race_errors_total", "Summaries that another worker's overtook.")
 TOKEN_CLEANUPS = Counter("token_cleanups_total", "Conversations that the regular clean-up summarised.")
 HIGH_TOKEN_THREADS = Gauge(

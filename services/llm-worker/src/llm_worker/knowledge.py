@@ -1,0 +1,102 @@
+"""Puts together what a worker knows: frequent questions, catalogue, conversations, answers given before."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from llm_worker.asking.asker import Asker, Inquiry, NoTurn, Refusal
+from llm_worker.asking.estimate import most_tokens
+from llm_worker.asking.routes import first_model
+from llm_worker.cache.postgres import AnswerCache
+from llm_worker.catalogue.postgres import Catalogue
+from llm_worker.conversation.postgres import Conversations
+from llm_worker.conversation.summaries import Summaries, Summarise
+from llm_worker.desk import KnowingDesk
+from llm_worker.faq.file import FaqFile
+from llm_worker.prompt import Prompt
+from llm_worker.prompts.builder import KnowingPrompts
+from llm_worker.providers.lineup import Lineup
+from llm_worker.rules import AnswerRules
+from llm_worker.settings import CacheSettings, MemorySettings
+from posta.errors import Transient
+from posta.postgres.pool import Database
+from posta.tasks import end
+
+_SUMMARIES = "summaries"
+"""The tenant that summaries are asked for: they share the allowance fairly with people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Where everything that is known is kept."""
+
+    rules: AnswerRules
+    faq: FaqFile
+    database: Database
+    memory: MemorySettings
+    cache: CacheSettings
+
+    def prompts(self) -> KnowingPrompts:
+        """What builds prompts."""
+        return KnowingPrompts(self.rules, self._conversations, self._catalogue, self.memory.policy())
+
+    def summaries(self, summarise: Summarise) -> Summaries:
+        """What keeps conversations short."""
+        return Summaries(self._conversations, self.database, summarise, most_tokens, self.memory.policy())
+
+    def desk(self, summaries: Summaries) -> KnowingDesk:
+        """What answers without a call."""
+        shared = AnswerCache(self.database, ttl_s=self.cache.ttl_s, asking_s=self.cache.asking_s)
+        return KnowingDesk(
+            faq=self.faq.matcher(),
+            faq_answers=self.faq.answers(),
+            cache=shared if self.cache.enabled else None,
+            conversations=self._conversations,
+            summaries=summaries,
+            catalogue=self._catalogue,
+            policy=self.memory.policy(),
+            instruction_version=self.rules.version,
+        )
+
+    @property
+    def _conversations(self) -> Conversations:
+        return Conversations(self.database)
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.database)
+
+
+def summarise_by(asker: Asker, lineup: Lineup) -> Summarise:
+    """Asks for summaries by the last route, within the shared allowance and after everything urgent."""
+
+    async def summarise(name: str, prompt: Prompt) -> str:
+        route = lineup.routes[-1]
+        inquiry = Inquiry(
+            event_id=name, tenant=_SUMMARIES, route=route, prompt=prompt, is_urgent=False, last_end=None
+        )
+        try:
+            turn = await asker.turn(inquiry, first_model(route, name))
+            said = await asker.ask(inquiry, turn, _nothing)
+        except NoTurn as exc:
+            raise Transient("no room to ask for a summary now") from exc
+        if isinstance(said, Refusal):
+            raise Transient("the model would not summarise this")
+        return said.text
+
+    return summarise
+
+
+@asynccontextmanager
+async def summarising(summaries: Summaries) -> AsyncIterator[None]:
+    """Summarise in the background while the block runs."""
+    task = asyncio.create_task(summaries.run(), name="summaries")
+    try:
+        yield
+    finally:
+        await end(task)
+
+
+async def _nothing() -> None:
+    """A summary has no claim whose calls are counted."""
