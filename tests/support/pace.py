@@ -30,12 +30,20 @@ class Pace:
     refused: int
     used: float
     """Share of the allowed rate, from the first call of the steady part to the last."""
+    call_s: float
+    """Mean time of a call, as the notifiers measured it."""
     shares: list[float]
     """Each webhook's calls in the steady part, relative to the mean."""
 
     @property
     def furthest_from_fair(self) -> float:
         return max(abs(share - 1) for share in self.shares)
+
+
+def registry_env(world: World) -> dict[str, str]:
+    """What a notifier needs to call the webhooks that ``register`` makes."""
+    host = world.sandbox.url.removeprefix("http://")
+    return {"POSTA_DESTINATIONS__KEY": KEY_HEX, "POSTA_DESTINATIONS__HOSTS": host}
 
 
 async def register(world: World, names: list[str]) -> None:
@@ -79,7 +87,7 @@ async def run_paced(
     names = [f"hook-{n}" for n in range(webhooks)]
     await register(world, names)
     limit = world.sandbox.world.discord.rules.global_limit
-    env = {**world.env, "POSTA_DESTINATIONS__KEY": KEY_HEX, "POSTA_DISCORD__GLOBAL_LIMIT": str(limit)}
+    env = {**world.env, **registry_env(world), "POSTA_DISCORD__GLOBAL_LIMIT": str(limit)}
     with ExitStack() as stack:
         notifiers = [
             stack.enter_context(service("notifier", env, logs / f"notifier-{n}.log"))
@@ -95,7 +103,19 @@ async def run_paced(
             await world.kafka.producer.publish(EVENTS_PUBLISHED.name, wires, timeout_s=60)
         posts = world.sandbox.world.discord.state.posts
         await world.until(lambda: len(posts) >= messages, within_s=within_s)
-    return _pace(world, messages=messages, allowed_per_s=allowed_per_s, warm_up_s=warm_up_s)
+        call_s = _call_s(notifiers)
+    return _pace(world, call_s=call_s, allowed_per_s=allowed_per_s, warm_up_s=warm_up_s)
+
+
+def _call_s(notifiers: list[ServiceProcess]) -> float:
+    """The mean time of their calls to Discord."""
+    sums = {"sum": 0.0, "count": 0.0}
+    for notifier in notifiers:
+        for line in httpx.get(f"{notifier.url}/metrics", timeout=10).text.splitlines():
+            for what in sums:
+                if line.startswith(f'posta_upstream_duration_seconds_{what}{{upstream="discord"}}'):
+                    sums[what] += float(line.split()[-1])
+    return sums["sum"] / max(1.0, sums["count"])
 
 
 def _assigned(notifier: ServiceProcess) -> str:
@@ -104,7 +124,7 @@ def _assigned(notifier: ServiceProcess) -> str:
     return next(line for line in text.splitlines() if line.startswith("posta_partitions_assigned{"))
 
 
-def _pace(world: World, *, messages: int, allowed_per_s: float, warm_up_s: float) -> Pace:
+def _pace(world: World, *, call_s: float, allowed_per_s: float, warm_up_s: float) -> Pace:
     calls = sorted(world.sandbox.calls("POST"), key=lambda call: call.at)
     # Steady: all webhooks have spoken, none has run out of messages.
     begins = max(min(c.at for c in calls if c.hints["webhook"] == w) for w in _webhooks(calls)) + warm_up_s
@@ -116,6 +136,7 @@ def _pace(world: World, *, messages: int, allowed_per_s: float, warm_up_s: float
         calls=len(calls),
         refused=sum(call.status == 429 for call in calls),
         used=len(steady) / (ends - begins) / allowed_per_s,
+        call_s=call_s,
         shares=[count / mean for count in each.values()],
     )
 

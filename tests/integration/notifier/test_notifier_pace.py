@@ -6,7 +6,7 @@ import time
 import pytest
 from support.deliveries import published
 from support.notifier_rig import notifier_world
-from support.pace import KEY_HEX, register, run_paced
+from support.pace import register, registry_env, run_paced
 from support.sandbox_server import sandbox_server
 
 pytestmark = pytest.mark.integration
@@ -38,7 +38,7 @@ async def test_two_notifiers_share_every_limit_without_a_single_429(world, tmp_p
 async def test_a_flood_to_one_webhook_leaves_the_others_as_fast_as_they_were(world):
     await register(world, ["flooded", "quiet-1", "quiet-2"])
     sandbox = world.sandbox
-    with world.notifier({"POSTA_DESTINATIONS__KEY": KEY_HEX}):
+    with world.notifier(registry_env(world)):
         await world.feed(*(published(n, destination="flooded") for n in range(300)))
         await world.until(lambda: len(sandbox.calls("POST")) >= 5)
         waits_s = []

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from posta.errors import ConfigurationError
 
 KEY_VARIABLE = "POSTA_DESTINATIONS__KEY"
+HOSTS_VARIABLE = "POSTA_DESTINATIONS__HOSTS"
 DISCORD_HOSTS = frozenset({"discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"})
 _PATH = re.compile(r"(?:/[A-Za-z0-9._/\-]*)?/webhooks/(?P<id>\d{1,20})/(?P<token>[A-Za-z0-9_\-]{1,200})/?")
 _KEY_HEX = re.compile(r"[0-9a-fA-F]{64}")
@@ -59,6 +60,11 @@ def checked_url(url: str, *, more_hosts: frozenset[str] = frozenset()) -> Webhoo
     if found is None:
         raise RefusedUrl("is no webhook's: https://discord.com/api/webhooks/<id>/<token> is the form")
     return WebhookUrl(SecretStr(url.strip()), found["id"])
+
+
+def hosts_of(text: str) -> frozenset[str]:
+    """The hosts of a comma list."""
+    return frozenset(host.strip().lower() for host in text.split(",") if host.strip())
 
 
 class Seal:

@@ -43,7 +43,7 @@ from notifier.settings import DiscordSettings, Settings
 from posta import topics
 from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME, load_destinations
-from posta.destinations_sealed import Seal
+from posta.destinations_sealed import Seal, hosts_of
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.message import Handler
@@ -62,6 +62,7 @@ from posta.postgres.pool import DEPENDENCY, Database
 from posta.postgres.published_events import PublishedEvents
 from posta.postgres.pull_mailbox import PullMailbox
 from posta.tasks import end
+from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.version import service_version
 
@@ -86,6 +87,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         known=configured(destinations, webhooks),
         default=destinations.default,
         seal=Seal.of(settings.destinations.key),
+        hosts=hosts_of(settings.destinations.hosts),
     )
     keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     async with (
@@ -96,13 +98,18 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         ledger, notes = PostgresLedger(database), InteractionLog(database)
         standing, digests = PostgresStanding(database), Digests(database, producer, clock=time.time)
         directory = Directory(
-            rules.known, default=rules.default, registry=DestinationRegistry(database), seal=rules.seal
+            rules.known,
+            default=rules.default,
+            registry=DestinationRegistry(database),
+            seal=rules.seal,
+            hosts=rules.hosts,
         )
         line = _line(settings.discord, database, client)
         deliveries = _deliveries(settings, rules, line.discord, directory, ledger, standing, digests)
         to_all = into_mailboxes(deliveries.handle, PullMailbox(database), destinations=destinations.mailboxes)
         in_time = scheduled(to_all, PublishedEvents(database), clock=time.time)
         engine = _engine(settings, deliveries, in_time, producer, database, notes)
+        names.LEGACY_QUEUE.set_function(lambda: engine.status().held)
         async with (
             serving(build_app(engine, keys), settings.http),
             notes.recording(),
@@ -161,6 +168,7 @@ class _Rules:
     known: Mapping[str, Known]
     default: str | None
     seal: Seal | None
+    hosts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,10 @@ class Deliveries:
         """Deliver the event. Raises the failures of ``posta.errors`` that its route names."""
         if message.attempt > 1:
             names.LEGACY_RETRIES.inc()
+        with names.LEGACY_WORKERS.track_inprogress():
+            return await self._handle(message)
+
+    async def _handle(self, message: Message[Any]) -> Sequence[Publish]:
         event = message.event
         match event.data:
             case EventPublished():

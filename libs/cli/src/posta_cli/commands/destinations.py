@@ -14,7 +14,7 @@ import typer
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from posta.destinations import DestinationId
-from posta.destinations_sealed import KEY_VARIABLE, RefusedUrl, Seal, checked_url
+from posta.destinations_sealed import HOSTS_VARIABLE, KEY_VARIABLE, RefusedUrl, Seal, checked_url, hosts_of
 from posta.domain.language import language_of
 from posta.errors import ConfigurationError
 from posta.postgres.destinations import AlreadyRegistered, DestinationRegistry, Disabled, Registered
@@ -28,7 +28,6 @@ from posta_cli.webhook_look import LookFailed, WebhookFound, look_at
 
 app = typer.Typer(no_args_is_help=True, help="Register the places that events are delivered to.")
 R = TypeVar("R")
-HOSTS_VARIABLE = "POSTA_DESTINATIONS__HOSTS"
 _ID = TypeAdapter(DestinationId)
 
 Name = Annotated[str, typer.Argument(help="Its id: lower-case letters, digits, '.', '_' and '-'.")]
@@ -129,7 +128,7 @@ def remove(name: Name) -> None:
 def _webhook(new: Registered, given: Mapping[str, str], url_file: Path | None, *, look: bool) -> Registered:
     """``new`` as the webhook whose URL is read now."""
     seal = _seal(given)
-    hosts = frozenset(host.strip() for host in given.get(HOSTS_VARIABLE, "").split(",") if host.strip())
+    hosts = hosts_of(given.get(HOSTS_VARIABLE, ""))
     try:
         checked = checked_url(_read_url(url_file), more_hosts=hosts)
     except RefusedUrl as exc:

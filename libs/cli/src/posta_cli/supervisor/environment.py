@@ -104,6 +104,8 @@ def _registry(around: Surroundings) -> dict[str, str]:
     env = {}
     if not has(around.given, "POSTA_DESTINATIONS__KEY"):
         env["POSTA_DESTINATIONS__KEY"] = destinations_key(around.credentials)
+    if around.parts.sandbox and not has(around.given, "POSTA_DESTINATIONS__HOSTS"):
+        env["POSTA_DESTINATIONS__HOSTS"] = sandbox_url(around).removeprefix("http://")
     if uses_sandbox_discord(around) and not has(around.given, "POSTA_DISCORD__BOT_TOKEN"):
         env["POSTA_DISCORD__BOT_TOKEN"] = bot_token(around.credentials)
     return env

@@ -95,11 +95,15 @@ class PostgresLedger:
 
     async def begin(self, delivery: Delivery) -> Begun:
         """See ``Ledger``."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
+            # One statement by itself: most deliveries are new, and each round trip costs all of them.
             is_new = await connection.fetchval(
                 _BEGIN_NEW, delivery.event_id, delivery.medium, delivery.message_id, delivery.body_sha256
             )
-            return Begun.FRESH if is_new else await self._begin_again(connection, delivery)
+            if is_new:
+                return Begun.FRESH
+            async with connection.transaction():
+                return await self._begin_again(connection, delivery)
 
     async def _begin_again(self, connection: Connection, delivery: Delivery) -> Begun:
         state = await connection.fetchval(_KNOWN_STATE, delivery.event_id)

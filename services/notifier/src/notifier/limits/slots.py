@@ -19,8 +19,10 @@ HOLD_S = WINDOW_S + 0.002
 """The rest is for two clocks that do not run alike."""
 SAMPLES = 200
 """The shortest way is looked for among so many calls, and believed once there are a tenth of them."""
+NOISE_S = 0.03
+"""What a busy machine may add to every call of a while: so much of the shortest way counts for nothing."""
 CREDIT = 0.8
-"""How much of it counts: among few calls none may have had the shortest way in both directions."""
+"""How much of the rest counts: among few calls none may have had the shortest way in both directions."""
 
 
 class Slots:
@@ -68,7 +70,9 @@ class Slots:
         heapq.heappush(self._cooling, now + HOLD_S - self._credit_s())
 
     def _credit_s(self) -> float:
-        return CREDIT * min(self._ways) if len(self._ways) >= SAMPLES // 10 else 0.0
+        if len(self._ways) < SAMPLES // 10:
+            return 0.0
+        return CREDIT * max(0.0, min(self._ways) - NOISE_S)
 
     def unused(self) -> None:
         """The call was not sent: its slot is free."""

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from notifier.discord.endpoint import webhook_of
 from notifier.discord.places import ChannelPlace, PersonPlace, Place, WebhookPlace
 from posta.destinations import Destinations
-from posta.destinations_sealed import KEY_VARIABLE, Seal
+from posta.destinations_sealed import HOSTS_VARIABLE, KEY_VARIABLE, RefusedUrl, Seal, checked_url
 from posta.domain.language import Language
 from posta.errors import Unavailable
 from posta.postgres.destinations import Disabled, Registered
@@ -67,12 +67,14 @@ class Directory:
         default: str | None = None,
         registry: Registry | None = None,
         seal: Seal | None = None,
+        hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._configured = dict(configured)
         self._known = dict(configured)
         self._default = default
         self._registry = registry
         self._seal = seal
+        self._hosts = hosts
         self._read_at = -SOONEST_S
 
     async def find(self, destination_id: str) -> Known | None:
@@ -134,10 +136,22 @@ class Directory:
                 log.warning("destinations_not_read", error=str(exc))
             await asyncio.sleep(EVERY_S)
 
+    def _may_call(self, url: SecretStr) -> bool:
+        """Whether the URL leads where URLs may lead now, whatever was allowed when it was registered."""
+        try:
+            checked_url(url.get_secret_value(), more_hosts=self._hosts)
+        except RefusedUrl:
+            return False
+        return True
+
     def _opened(self, one: Registered) -> Known | None:
         place = self._place(one)
         if place is None:
-            log.error("destination_cannot_be_opened", destination=one.id, advice=f"check {KEY_VARIABLE}")
+            log.error(
+                "destination_cannot_be_opened",
+                destination=one.id,
+                advice=f"check {KEY_VARIABLE} and {HOSTS_VARIABLE}",
+            )
             return None
         return Known(id=one.id, place=place, language=one.language, owner=one.owner)
 
@@ -149,7 +163,7 @@ class Directory:
                 return PersonPlace(user_id=one.place_id)
             case "webhook":
                 url = self._seal.open(one.id, one.sealed_url or b"") if self._seal else None
-                if url is None:
+                if url is None or not self._may_call(url):
                     return None
                 webhook = webhook_of(
                     url.get_secret_value(),
