@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from posta.auth import ApiKeys, describe_key, new_key
 from posta.http.app import create_app
 from posta.http.health import Health
+from posta.postgres.keyring import KeyRing
 from posta.settings import load
 from posta.version import service_version
 from posta_cli.reference.services import part
@@ -27,6 +28,13 @@ class Absent:
         return used
 
 
+class _Mailbox(Absent):
+    """Absent, too; but its health is told without a key."""
+
+    async def ping(self) -> None:
+        """Answer."""
+
+
 def applications() -> dict[str, FastAPI]:
     """Return each service's application by its name. Raises CommandError when one is not installed."""
     return {
@@ -40,14 +48,21 @@ def applications() -> dict[str, FastAPI]:
 def ingress() -> FastAPI:
     """Return what ingress serves."""
     absent: Any = Absent()
-    interactions = part("ingress", "interactions.side").InteractionsSide(
-        interactions=absent, admission=absent, log=absent
+    door = part("ingress", "interactions.route").Interactions(
+        absent, absent, absent, absent, keys=(), max_body_bytes=_MOST_BYTES
     )
-    events = part("ingress", "events.side").event_routers(
-        absent, absent, keys=absent, book=absent, journal=absent, idempotency=absent, outcomes=absent
+    interactions = part("ingress", "interactions.side").InteractionsSide(
+        interactions=door, admission=absent, log=absent
+    )
+    ring = KeyRing(_keys(), None)
+    outcomes = part("ingress", "events.outcomes").Outcomes(absent, ring, absent)
+    side = part("ingress", "events.side")
+    rules = side.EventRules(api_keys=_keys(), destinations=absent, max_body_bytes=_MOST_BYTES, memory=None)
+    events = side.event_routers(
+        rules, absent, keys=ring, book=absent, journal=absent, idempotency=absent, outcomes=outcomes
     )
     pull = part("ingress", "pull.route")
-    routers = (*interactions.routers(_keys()), *events, pull.pull_router(pull.Pull(absent, absent)))
+    routers = (*interactions.routers(_keys()), *events, pull.pull_router(pull.Pull(_Mailbox(), ring)))
     app: FastAPI = part("ingress", "app").build_app(absent, *routers)
     return app
 

@@ -40,7 +40,11 @@ def render(apps: Mapping[str, FastAPI]) -> str:
     )
 
 
-_KNOWN_ANSWERS = {"/metrics": "[metrics](metrics.md)", "/openapi.json": "the OpenAPI description"}
+_KNOWN_ANSWERS = {
+    "/metrics": "[metrics](metrics.md)",
+    "/metrics/prometheus": "the same, never as JSON",
+    "/openapi.json": "the OpenAPI description",
+}
 _MISSING = {"loc": ("body", "type"), "msg": "Field required"}
 
 
