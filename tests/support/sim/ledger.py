@@ -45,6 +45,8 @@ class Story:
     handlings: int = 0
     failed_attempt: int = 0
     """The highest attempt that has failed."""
+    next_attempt: int = 1
+    """Which attempt the next handling is, as far as nothing is forgotten."""
     due: float = 0.0
     """Before this time of its own clock the process that it failed in must not handle it."""
     late_s: list[float] = field(default_factory=list)
@@ -135,9 +137,13 @@ class Ledger:
         finally:
             self._running[life][name] -= 1
 
-    def failed(self, story: Story, *, attempt: int, due: float, ownership: object) -> None:
-        """The handling failed in a way that uses the attempt, unless ``attempt`` is 0."""
-        story.failed_attempt = max(story.failed_attempt, attempt)
+    def failed(
+        self, story: Story, *, attempt: int, due: float, ownership: object, uses_attempt: bool = True
+    ) -> None:
+        """The handling of ``attempt`` failed, and is not to be repeated before ``due`` of its own clock."""
+        if uses_attempt:
+            story.failed_attempt = max(story.failed_attempt, attempt)
+        story.next_attempt = attempt + uses_attempt
         story.due, story.due_in = due, ownership
 
     def answered(self, story: Story) -> None:
@@ -171,8 +177,8 @@ class Ledger:
 
     def _check_count(self, story: Story, attempt: int) -> None:
         """Within one ownership no failure is forgotten; what the flood breaker keeps was not handled."""
-        if self._scenario.flood_row is None and attempt != story.failed_attempt + 1:
-            self.breach("I4", f"{story.id} is attempt {attempt} after attempt {story.failed_attempt} failed")
+        if self._scenario.flood_row is None and attempt != story.next_attempt:
+            self.breach("I4", f"{story.id} is attempt {attempt} and not {story.next_attempt}")
 
     def _check_attempt(self, story: Story, attempt: int) -> None:
         if not 1 <= attempt <= self._max_attempts:

@@ -392,7 +392,7 @@ class World:
                 self._failed(member, story, message, wait_s=wait_s, ownership=ownership)
                 raise Transient("not yet", retry_after_s=wait_s or None)
             case End.NOT_NOW:
-                self.ledger.failed(story, attempt=0, due=self._clock(member) + wait_s, ownership=ownership)
+                self._failed(member, story, message, wait_s=wait_s, ownership=ownership, uses_attempt=False)
                 raise NotNow("full", wait_s=wait_s)
             case End.UNEXPECTED:
                 self._failed(member, story, message, wait_s=0.0, ownership=ownership)
@@ -411,10 +411,19 @@ class World:
                 return [Publish(topic=RESULTS, event=self._result(message))]
 
     def _failed(
-        self, member: Member, story: Story, message: Message[Any], *, wait_s: float, ownership: object
+        self,
+        member: Member,
+        story: Story,
+        message: Message[Any],
+        *,
+        wait_s: float,
+        ownership: object,
+        uses_attempt: bool = True,
     ) -> None:
         due = self._clock(member) + wait_s
-        self.ledger.failed(story, attempt=message.attempt, due=due, ownership=ownership)
+        self.ledger.failed(
+            story, attempt=message.attempt, due=due, ownership=ownership, uses_attempt=uses_attempt
+        )
 
     def _result(self, message: Message[Any]) -> Envelope[Any]:
         return Envelope(
