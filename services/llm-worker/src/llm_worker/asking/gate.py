@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from llm_worker.asking.waits import GATE
 from llm_worker.budget.purses import Purses
+from llm_worker.budget.visit import View
 from posta.engine.gate import Gate
 from posta.errors import Unavailable
 
@@ -14,13 +15,21 @@ _PATIENCE_S = 3.5
 _LOOK_THROUGH_S = 30.0
 """So long closed, it opens for a moment: who cannot wait any longer is told so."""
 _INTERVAL_S = 0.02
+_BOOKS_AGAIN_S = 0.5
 
 
 class RoomGate:
     """Probes the books until there is room."""
 
-    def __init__(self, purses: Purses, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        purses: Purses,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._purses = purses
+        self._sleep = sleep
         self._monotonic = monotonic
         self._probed_at = 0.0
         self._closed_at = 0.0
@@ -29,6 +38,13 @@ class RoomGate:
     def gate(self) -> Gate:
         """As the engine wants it."""
         return Gate(name=GATE, probe=self.probe, interval_s=_INTERVAL_S)
+
+    async def _look(self) -> Mapping[str, View]:
+        try:
+            return await self._purses.look()
+        except Unavailable:
+            await self._sleep(_BOOKS_AGAIN_S)  # the engine probes again at once
+            raise
 
     async def probe(self) -> None:
         """Return when a model has room. Raises ``Unavailable`` when that is not within seconds."""
@@ -41,7 +57,7 @@ class RoomGate:
             return
         until = now + _PATIENCE_S
         while True:
-            views = await self._purses.look()
+            views = await self._look()
             room_in_s = min((view.room_in_s for view in views.values()), default=0.0)
             if room_in_s <= 0:
                 self._probed_at = 0.0
@@ -51,4 +67,4 @@ class RoomGate:
                 self._probed_at = self._monotonic()
                 raise Unavailable(GATE, f"there is room in {room_in_s:.3g} s")
             # Calls that end may give room back long before the oldest use ages out.
-            await asyncio.sleep(min(room_in_s, self._purses.look_again_s, left_s))
+            await self._sleep(min(room_in_s, self._purses.look_again_s, left_s))

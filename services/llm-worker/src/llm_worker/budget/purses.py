@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from llm_worker.budget.books import Books
 from llm_worker.budget.purse import Purse
@@ -18,6 +19,7 @@ from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 _CANARY_MARGIN_S = 15.0
+"""Beyond the longest call: a canary is lost only when it cannot be under way any more."""
 _CLOSE_S = 2.0
 _CIRCUITS = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -37,11 +39,12 @@ class Purses:
         self._lineup = lineup
         self._news = asyncio.Event()
         shares = SharePolicy(share=lineup.fairness.share, burst=lineup.fairness.burst)
+        circuit = replace(lineup.circuit, canary_s=lineup.longest_call_s + _CANARY_MARGIN_S)
         self._purses: dict[str, Purse] = {}
         for model in lineup.models.values():
             rules = Rules(
                 allowance=model.allowance,
-                circuit=Circuit(lineup.circuit),
+                circuit=Circuit(circuit),
                 shares=shares,
             )
             self._purses.setdefault(
