@@ -62,7 +62,7 @@ class GovernorSettings(Group):
     """Of one server, all its people together."""
     dedupe_window_ms: int = Field(default=5000, ge=0, le=60_000)
     """The same text in the same conversation within so many milliseconds is taken once."""
-    database_budget_s: float = Field(default=0.25, gt=0, le=2)
+    database_budget_s: float = Field(default=0.1, gt=0, le=2)
     """Seconds a person waits for the count in PostgreSQL; then this process counts alone for a moment."""
     max_queue_age_s: float = Field(default=300, ge=0, le=840)
     """No new questions while those before wait longer than this for a worker, in seconds."""

@@ -20,7 +20,7 @@ from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 _BATCH_MOST = 200
-_BUDGET_S = 0.25
+_BUDGET_S = 0.1
 _RETRY_S = 2.0
 
 
