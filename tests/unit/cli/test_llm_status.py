@@ -20,7 +20,7 @@ REPORT = {
     "waiting_elsewhere": 7,
     "holds": [{"why": "llm", "since": "2026-01-02T03:04:05Z"}],
     "claims_live": 2,
-    "claims_orphaned": 1,
+    "claims_free": 1,
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_below_stands_who_waits_for_what():
         "  40 for main: rpm",
         "waiting in other workers: 7",
         "intake is held by llm since",
-        "1 claims of workers that died",
+        "begun without an answer, to be taken up when they come again: 1",
     ):
         assert part in said
 
@@ -51,7 +51,7 @@ def test_below_stands_who_waits_for_what():
 def test_when_all_is_well_little_is_said():
     nobody = {"urgent": 0, "standard": 0, "by_reason": {}, "longest_s": 0}
     well = [{**FULL, "room_in_s": 0.0}]
-    calm = {"waiting": nobody, "waiting_elsewhere": 0, "holds": [], "claims_orphaned": 0, "models": well}
+    calm = {"waiting": nobody, "waiting_elsewhere": 0, "holds": [], "claims_free": 0, "models": well}
     said = lines({**REPORT, **calm})
     assert len(said) == 4
     assert "now" in said[3]

@@ -52,5 +52,5 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"waiting in other workers: {report['waiting_elsewhere']}"
     for hold in report["holds"]:
         yield f"intake is held by {hold['why']} since {hold['since']}"
-    if report["claims_orphaned"]:
-        yield f"{report['claims_orphaned']} claims of workers that died wait to be taken over"
+    if report["claims_free"]:
+        yield f"begun without an answer, to be taken up when they come again: {report['claims_free']}"

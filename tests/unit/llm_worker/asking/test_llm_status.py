@@ -48,7 +48,7 @@ async def test_with_room_nothing_waits_and_that_is_said():
     await ask(worker, 1)
     report = await status_of(worker).read()
     assert report.summary == "There is room: no question waits for an LLM."
-    assert (report.claims_live, report.claims_orphaned) == (2, 1)
+    assert (report.claims_live, report.claims_free) == (2, 1)
 
 
 async def test_a_used_up_limit_is_named_with_when_there_is_room_again():

@@ -44,7 +44,7 @@ RETURNING fence
 """
 _COUNT = """
 SELECT count(*) FILTER (WHERE lease_until > clock_timestamp())::int AS live,
-       count(*) FILTER (WHERE lease_until <= clock_timestamp())::int AS orphaned
+       count(*) FILTER (WHERE lease_until <= clock_timestamp())::int AS free
   FROM answer WHERE state = 'claimed'
 """
 _RELEASE = """
@@ -103,10 +103,10 @@ class PostgresAnswers:
         )
 
     async def count_claims(self) -> tuple[int, int]:
-        """Claims whose owners live, and those whose lease is over. Raises ``Unavailable``."""
+        """Claims whose lease runs, and those free to be taken over. Raises ``Unavailable``."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_COUNT)
-        return (row["live"], row["orphaned"]) if row is not None else (0, 0)
+        return (row["live"], row["free"]) if row is not None else (0, 0)
 
     async def _holds(self, statement: str, claim: Claim, *values: object) -> bool:
         async with self._database.connection() as connection:

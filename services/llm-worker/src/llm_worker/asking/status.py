@@ -21,7 +21,7 @@ class ClaimCounts(Protocol):
     """Counts claims by what has become of them."""
 
     async def count_claims(self) -> tuple[int, int]:
-        """Claims whose owners live, and those whose lease is over. Raises ``Unavailable``."""
+        """Claims whose lease runs, and those free to be taken over. Raises ``Unavailable``."""
         ...
 
 
@@ -91,8 +91,8 @@ class LlmReport:
     holds: tuple[Hold, ...]
     """What holds this process's intake."""
     claims_live: int
-    claims_orphaned: int
-    """Of workers that died; each is taken over when its question comes again."""
+    claims_free: int
+    """Begun, and free to be taken over when the question comes again: its call failed, or its worker died."""
 
 
 class LlmStatus:
@@ -110,7 +110,7 @@ class LlmStatus:
     async def read(self) -> LlmReport:
         """The picture now. Raises ``Unavailable`` while the books cannot be read."""
         views = await self._purses.look()
-        live, orphaned = await self._claims.count_claims()
+        live, free = await self._claims.count_claims()
         here = self._purses.in_flight
         models = tuple(
             model_status(model, views[name], here[name]) for name, model in self._lineup.models.items()
@@ -130,7 +130,7 @@ class LlmStatus:
             waiting_elsewhere=max((view.waiting for view in views.values()), default=0),
             holds=holds,
             claims_live=live,
-            claims_orphaned=orphaned,
+            claims_free=free,
         )
 
 
