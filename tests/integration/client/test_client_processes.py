@@ -49,7 +49,6 @@ class Ingress(ThreadingHTTPServer):
         with self.guard:
             return list(dict.fromkeys(self.arrived))
 
-
     def handle_error(self, *_args):
         """A caller that was killed in the middle of its request is what these tests are about."""
 

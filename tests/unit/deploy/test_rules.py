@@ -22,7 +22,13 @@ from notifier.routing.rules import load_routes
 from posta.destinations import FILE_NAME as DESTINATIONS
 from posta.destinations import load_destinations
 
-TEMPLATE_FILES = ("backup.yaml", "minecraft.yaml", "posta.destination.disabled.yaml", "posta.digest.yaml")
+TEMPLATE_FILES = (
+    "alert.yaml",
+    "backup.yaml",
+    "minecraft.yaml",
+    "posta.destination.disabled.yaml",
+    "posta.digest.yaml",
+)
 CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 
 LOADERS = {

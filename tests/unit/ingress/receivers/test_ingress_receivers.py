@@ -75,7 +75,7 @@ def test_the_same_news_again_is_the_same_event_and_its_end_edits_its_message():
 def test_grafana_adds_its_values_and_links():
     alert = ALERT | {"valueString": "[ A=3 ]", "silenceURL": "http://g/silence", "panelURL": "http://g/panel"}
     (event,) = alerts(NOTIFICATION | {"alerts": [alert], "orgId": 1, "state": "alerting"}, "grafana")
-    assert (event.data["values"], event.data["silence"], event.data["panel"]) == (
+    assert (event.data["measured"], event.data["silence"], event.data["panel"]) == (
         "[ A=3 ]", "http://g/silence", "http://g/panel")  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def _data(
         "severity": "resolved" if status == "resolved" else text_of(labels, "severity") or "warning",
         "labels": {key: text for key, text in labels.items() if key not in _SHOWN_APART},
         "starts_at": text_of(alert, "startsAt"),
-        "values": text_of(alert, "valueString"),
+        "measured": text_of(alert, "valueString"),
         "receiver": text_of(body, "receiver"),
     }
     if status == "resolved":
