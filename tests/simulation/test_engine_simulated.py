@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from support.sim.scenario import End, Outcome, Planned, Scenario, scenarios
 from support.sim.world import run
 
-# Two thirds of the profile's examples: each is a run of a minute or more of virtual time.
-_SETTINGS = settings(max_examples=settings().max_examples * 2 // 3, suppress_health_check=list(HealthCheck))
+# Half of the profile's examples: each is a run of a minute or more of virtual time.
+_SETTINGS = settings(max_examples=settings().max_examples // 2, suppress_health_check=list(HealthCheck))
 
 
 @_SETTINGS
