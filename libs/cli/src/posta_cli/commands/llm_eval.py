@@ -37,7 +37,8 @@ def eval_faq(
 ) -> None:
     """Measure the frequent questions of faq.yaml: precision, recall, time, and which they get wrong.
 
-    Precision: right answers among those given. Recall: questions in scope that got their answer. Nothing needs to run.
+    Precision: right answers among those given. Recall: questions in scope that got their answer.
+    Nothing needs to run.
     """
     verdicts = _verdicts(set_file)
     groups = by_group(verdicts)

@@ -19,6 +19,8 @@ class _Row(BaseModel):
     """The id of the entry that answers it; null: none does."""
     kind: Kind
     language: Language
+    seen: bool = False
+    """Its error was read while the rules were improved, so that it belongs to the tune half."""
 
     @model_validator(mode="after")
     def _label_fits_the_kind(self) -> Self:
@@ -42,7 +44,13 @@ class EvaluationFile(BaseModel):
     def labelled(self) -> list[Labelled]:
         """The questions in the file's order."""
         return [
-            Labelled(question=row.question, entry=row.entry, kind=row.kind, language=row.language)
+            Labelled(
+                question=row.question,
+                entry=row.entry,
+                kind=row.kind,
+                language=row.language,
+                is_seen=row.seen,
+            )
             for row in self.questions
         ]
 

@@ -22,6 +22,14 @@ _CLOSING = re.compile(
     r"|sincerely|yours)"
     r"(?:\W+\w+){0,5}\W*$"
 )
+_SIGNED = re.compile(
+    r"(?<=[.?!,;)])\s*(?:(?i:gracias de antemano|muchas gracias|gracias|un saludo|saludos cordiales|saludos|atentamente"
+    r"|un abrazo|many thanks|thanks in advance|thanks|thank you|cheers|(?:best|kind|warm) regards|regards"
+    r"|best wishes|best)[\s,.!]+)+[A-ZÁÉÍÓÚÑÜ][\w'-]*(?:\s+[A-ZÁÉÍÓÚÑÜ][\w'-]*){0,2}[\s.!]*$"
+)
+"""A closing and a name at the end of the question's own line; only a name's capitals tell it from a second question."""
+_SIGNED_MOST_CHARS = 120
+"""The end of a line that is looked at for it, so that hostile text costs no more than any other."""
 _QUOTED = re.compile(r"^\s*>")
 _SIGNATURE_MARK = re.compile(r"^--\s*$")
 _SENT_FROM = re.compile(r"^(?:sent from my|enviado desde mi)\b.*")
@@ -29,7 +37,8 @@ _SENT_FROM = re.compile(r"^(?:sent from my|enviado desde mi)\b.*")
 
 def words_of(text: str) -> tuple[str, ...]:
     """The words of ``text`` in order: lower case, without accents, greeting and signature."""
-    lines = _without_signature([line for line in folded(text).splitlines() if not _QUOTED.match(line)])
+    own = [_without_name(line) for line in text.splitlines() if not _QUOTED.match(line)]
+    lines = _without_signature(folded("\n".join(own)).splitlines())
     return tuple(_WORD.findall(_GREETING.sub("", " ".join(lines).strip())))
 
 
@@ -37,6 +46,11 @@ def folded(text: str) -> str:
     """``text`` in lower case and without accents, so that ``Envío`` and ``envio`` are one word."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def _without_name(line: str) -> str:
+    start = max(0, len(line) - _SIGNED_MOST_CHARS)
+    return line[:start] + _SIGNED.sub("", line[start:])
 
 
 def _without_signature(lines: list[str]) -> list[str]:
