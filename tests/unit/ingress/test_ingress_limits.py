@@ -180,6 +180,10 @@ def test_without_hours_it_is_always_open():
     assert ServiceHours.model_validate(HOURS).is_open(datetime(2026, 12, 25, tzinfo=UTC))
 
 
+def test_without_a_file_of_hours_it_is_always_open(tmp_path):
+    assert load_hours(tmp_path / "service_hours.yaml").is_open(datetime(2026, 12, 25, tzinfo=UTC))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

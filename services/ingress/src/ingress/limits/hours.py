@@ -51,7 +51,10 @@ class ServiceHours(BaseModel):
     open: dict[Day, tuple[Span, ...]] = {}
     """A day that is not named is closed."""
     closed_on: tuple[date, ...] = ()
-    message: Words
+    message: Words = Words(
+        en="Nobody is on duty right now. Please ask again during service hours.",
+        es="Ahora mismo no hay servicio. Pregunta de nuevo en el horario de atención.",
+    )
     """What people read outside the hours."""
 
     def is_open(self, now: datetime) -> bool:
@@ -65,5 +68,8 @@ class ServiceHours(BaseModel):
 
 
 def load_hours(path: Path) -> ServiceHours:
-    """Read the file ``path``. Raises ``ConfigurationError`` naming file, path in it and reason."""
-    return read_rules(path, ServiceHours)
+    """Read the file ``path``; without one it is always open.
+
+    Raises ``ConfigurationError`` naming file, path in it and reason.
+    """
+    return read_rules(path, ServiceHours) if path.exists() else ServiceHours()
