@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from posta.domain.failure import Delivery, Origin
 from posta.engine.dispatch import Dispatcher
 from posta.engine.gate import Gate
 from posta.engine.gatekeeper import Gatekeeper
@@ -19,15 +18,7 @@ def partition(number: int = 0) -> Partition:
 
 def work(of: Partition, offset: int, key: bytes | None = b"k") -> Work:
     record = ConsumerRecord("t", of.tp.partition, offset, 0, 0, key, b"v", None, 1, 1, ())
-    origin = Origin(topic="t", partition=of.tp.partition, offset=offset, timestamp_ms=0)
-    return Work(
-        record=record,
-        partition=of,
-        delivery=Delivery(origin=origin, attempt=1),
-        key=(of, offset if key is None else key),
-        size=2,
-        received_at=0.0,
-    )
+    return Work(record, of, 2, key)
 
 
 async def taken(dispatcher: Dispatcher) -> int | None:
@@ -96,7 +87,7 @@ async def test_a_lost_partitions_work_is_forgotten_and_another_ones_is_not():
 def test_a_closed_partition_ignores_completions():
     part = partition()
     late = work(part, 0)
-    part.receive(late)
+    part.receive([late], 0.0)
     part.phase = type(part.phase).CLOSED
     part.finish(late)
     assert part.to_commit is None
@@ -142,8 +133,7 @@ async def test_a_probe_that_hangs_is_cut_and_tried_again(monkeypatch):
 def test_what_a_partition_holds_is_counted_down(finished):
     part = partition()
     works = [work(part, n) for n in range(2)]
-    for one in works:
-        part.receive(one)
+    part.receive(works, 0.0)
     assert (part.held, part.held_bytes) == (2, 4)
     for number in finished:
         part.finish(works[number])

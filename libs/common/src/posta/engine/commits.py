@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import MAX_BYTES, encode
+from posta.engine.meters import Meters
 from posta.engine.partition import Partition
 from posta.tasks import within
-from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -26,8 +26,9 @@ _CROWDED_SHARE = 0.75
 class Committer:
     """Commits what has moved; one at a time."""
 
-    def __init__(self, group: str, partitions: Mapping[TopicPartition, Partition]) -> None:
+    def __init__(self, group: str, partitions: Mapping[TopicPartition, Partition], meters: Meters) -> None:
         self._group = group
+        self._meters = meters
         self._partitions = partitions
         self._turn = asyncio.Lock()
 
@@ -50,10 +51,10 @@ class Committer:
             except (TimeoutError, KafkaError) as exc:
                 for partition in moved:
                     partition.unsaved = True
-                names.COMMITS.labels(self._group, "failed").inc()
+                self._meters.committed("failed")
                 log.warning("commit_failed", group=self._group, error=type(exc).__name__)
                 return
-            names.COMMITS.labels(self._group, "ok").inc()
+            self._meters.committed("ok")
 
 
 def _described(partition: Partition, mark: int) -> OffsetAndMetadata:

@@ -1,42 +1,40 @@
-"""Fetches records into partitions and gives partitions back in order.
+"""Polls Kafka for as long as the process is a member of its group, and replaces a client that broke.
 
-Polling never stops while we are a member (A7): what is full is paused (see ``backpressure``).
+Polling never stops while we are a member (A7): what has no room is left out, see ``backpressure``.
+What comes in goes to ``reception``; partitions come and go in ``handover``.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
 
-from posta.domain.commit_metadata import decode
-from posta.domain.failure import read_delivery
 from posta.engine.backpressure import Backpressure
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
+from posta.engine.handover import Handover
 from posta.engine.membership import new_member
+from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
-from posta.engine.partition import Partition, Phase, Work, headers_of
+from posta.engine.partition import Partition
 from posta.engine.policy import EnginePolicy
-from posta.engine.rebuild import Rebuild
+from posta.engine.reception import Reception
 from posta.engine.timers import Timers
-from posta.errors import Transient
-from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
 from posta.tasks import within
-from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.topics import Group
 
 log = get_logger(__name__)
 _POLL_MS = 200
+_SHORT_POLL_MS = 5
 _MOST_RECORDS = 500
 _RECONNECT_S = 1.0
 _STOP_S = 5.0
-_RESTORE_S = 5.0
+_REGULATE_S = 0.1
 _Batches = dict[TopicPartition, list[ConsumerRecord]]
 
 
@@ -45,7 +43,7 @@ class Rewound(Exception):
 
 
 class Intake:
-    """The consumer side of one engine: assignment, polling, drain."""
+    """The consumer side of one engine."""
 
     def __init__(
         self,
@@ -55,6 +53,7 @@ class Intake:
         policy: EnginePolicy,
         dispatcher: Dispatcher,
         timers: Timers,
+        meters: Meters,
         clock: Callable[[], float],
         ordered: Ordered | None = None,
     ) -> None:
@@ -62,24 +61,38 @@ class Intake:
         self._kafka = kafka
         self._policy = policy
         self._ordered = ordered
-        self._rebuild = None if ordered is None else Rebuild(group, kafka, ordered)
+        self._meters = meters
         self._early: list[tuple[TopicPartition, list[ConsumerRecord]]] = []
         """Fetched before the order of keys stood."""
-        self._dispatcher = dispatcher
-        self._timers = timers
-        self._clock = clock
-        self._lanes = frozenset(kafka.topic_prefix + lane.name for lane in group.lanes)
         self._partitions: dict[TopicPartition, Partition] = {}
         self._consumer: AIOKafkaConsumer | None = None
-        self._committer = Committer(group.name, self._partitions)
+        self._committer = Committer(group.name, self._partitions, meters)
         self._backpressure = Backpressure(
-            group.name, policy.bounds, self._partitions, is_ordered=ordered is not None
+            policy.bounds, self._partitions, meters, is_ordered=ordered is not None
         )
-        self._restored = asyncio.Event()
-        self._restored.set()
-        self._finished_before: dict[TopicPartition, frozenset[int]] = {}
-        self._assignment = 0
-        self._releasing = asyncio.Lock()
+        self._reception = Reception(
+            self._partitions,
+            ordering=policy.ordering,
+            lanes=frozenset(kafka.topic_prefix + lane.name for lane in group.lanes),
+            topic_prefix=kafka.topic_prefix,
+            dispatcher=dispatcher,
+            timers=timers,
+            meters=meters,
+            clock=clock,
+            ordered=ordered,
+        )
+        self._handover = Handover(
+            group,
+            kafka,
+            self._partitions,
+            drain_s=policy.drain_s,
+            committer=self._committer,
+            dispatcher=dispatcher,
+            meters=meters,
+            ordered=ordered,
+            progressed=self._note_progress,
+        )
+        self._next_look = 0.0
         self.joined = False
         self.last_progress = time.monotonic()
 
@@ -101,7 +114,7 @@ class Intake:
             except Exception:
                 # Such as a record that aiokafka itself cannot decode: the partition stands still and
                 # this says so, the process neither dies nor skips it.
-                names.UNEXPECTED.labels(self._group.name, "poll").inc()
+                self._meters.unexpected("poll")
                 log.exception("poll_failed", group=self._group.name)
                 await self._pause_before_reconnect(stop)
             finally:
@@ -119,13 +132,23 @@ class Intake:
         return tuple(f"{tp.topic.removeprefix(prefix)}/{tp.partition}" for tp in sorted(assigned))
 
     def relieve(self, partition: Partition) -> None:
-        """Resume a paused partition as soon as it has room again."""
+        """Fetch from a partition again as soon as it has room."""
         self._backpressure.relieve(partition, self._consumer)
 
     @property
     def is_rebuilding(self) -> bool:
         """Whether partitions wait for the order of their keys to be rebuilt."""
-        return self._rebuild is not None and self._rebuild.runs
+        return self._handover.is_rebuilding
+
+    async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """Note an assignment: positions start at the committed offsets, less what is named there."""
+        await self._handover.take(list(partitions), self._consumer)
+        self.joined = True
+
+    async def release(self) -> None:
+        """Give every partition back: drain within bounds, commit, then cancel what is left."""
+        self._early.clear()
+        await self._handover.give_back(self._consumer)
 
     async def _poll_until(self, stop: asyncio.Event, consumer: AIOKafkaConsumer) -> None:
         next_commit = time.monotonic() + self._policy.commit_interval_s
@@ -138,18 +161,13 @@ class Intake:
                 await asyncio.wait(
                     {polling, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_MS / 1000
                 )
-                self.last_progress = time.monotonic()
-                names.LAST_POLL.labels(self._group.name).set_to_current_time()
+                self._note_progress()
                 if polling.done():
                     (assignment, batches), polling = polling.result(), None
-                    await self._restored.wait()
-                    self._receive_early()
+                    await self._handover.restored()
                     # A1: what an earlier assignment fetched is fetched again from its commit.
-                    for tp, records in batches.items() if assignment == self._assignment else ():
-                        self._receive(tp, records)
-                self._backpressure.regulate(consumer)
-                if self._ordered is not None:
-                    self._ordered.show()
+                    self._receive(batches if assignment == self._handover.number else {})
+                self._look_after(consumer)
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
                     next_commit = time.monotonic() + self._policy.commit_interval_s
@@ -163,178 +181,54 @@ class Intake:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[int, _Batches]:
         """The next records, and the number of the assignment they were fetched under."""
-        batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
-        return self._assignment, batches
+        left_out = self._backpressure.left_out()
+        if not left_out:
+            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
+            return self._handover.number, batches
+        wanted: Collection[TopicPartition] = consumer.assignment() - left_out
+        if not wanted:
+            # A11: asked for none, aiokafka would return records of all.
+            await asyncio.sleep(_SHORT_POLL_MS / 1000)
+            return self._handover.number, {}
+        # Those left out may have room in a moment, so this must not wait for the others' records.
+        batches = await consumer.getmany(*wanted, timeout_ms=_SHORT_POLL_MS, max_records=_MOST_RECORDS)
+        return self._handover.number, batches
 
-    def _receive(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+    def _note_progress(self) -> None:
+        self.last_progress = time.monotonic()
+        self._meters.polled()
+
+    def _receive(self, batches: _Batches) -> None:
         if self.is_rebuilding:
-            self._early.append((tp, records))
-            return
-        partition = self._partitions.get(tp)
-        if partition is None:
-            topic = tp.topic.removeprefix(self._kafka.topic_prefix)
-            restored = self._finished_before.pop(tp, frozenset())
-            partition = self._partitions[tp] = Partition(tp=tp, topic=topic, restored=restored)
-        names.RECEIVED.labels(self._group.name, partition.topic).inc(len(records))
-        for record in records:
-            if record.offset in partition.restored:
-                partition.skip(record.offset)
-                continue
-            work = self._work_of(record, partition)
-            try:
-                partition.receive(work)
-            except ValueError:
-                if self._ordered is not None:
-                    raise Rewound(f"{tp.topic} {tp.partition}") from None
-                # Offsets went back: the topic was made anew or the group was reset under us.
-                log.error("partition_rewound", topic=partition.topic, partition=tp.partition)
-                self._abandon([partition])
-                partition = self._partitions[tp] = Partition(tp=tp, topic=partition.topic)
-                work = self._work_of(record, partition)
-                partition.receive(work)
-            if self._ordered is not None and record.key is not None:
-                self._ordered.arrived(work)
-            elif tp.topic in self._lanes and work.delivery.lane_due > self._clock():
-                partition.waiting.append(work)
-                if len(partition.waiting) == 1:
-                    self._arm(partition)
-            else:
-                self._dispatcher.push(work)
-
-    def _work_of(self, record: ConsumerRecord, partition: Partition) -> Work:
-        # Only a lane's records carry a story of ours; on a source or a DLQ such headers are somebody
-        # else's words, and a far not-before time among them would hold the partition up.
-        headers = headers_of(record) if record.topic in self._lanes else ()
-        delivery = read_delivery(
-            topic=partition.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp,
-            headers=headers,
-        )
-        return Work(
-            record=record,
-            partition=partition,
-            delivery=delivery,
-            # In ordered mode the line of a key starts one record at a time, from any of the topics.
-            key=(partition, record.offset if record.key is None or self._ordered else record.key),
-            size=len(record.key or b"") + len(record.value or b""),
-            received_at=time.monotonic(),
-        )
-
-    def _arm(self, partition: Partition) -> None:
-        """Wake when the head of a lane is due; those behind it are due later."""
-        self._timers.at(partition.waiting[0].delivery.lane_due, lambda: self._release_due(partition))
-
-    def _release_due(self, partition: Partition) -> None:
-        if not partition.is_open:
-            return
-        waiting = partition.waiting
-        while waiting and waiting[0].delivery.lane_due <= self._clock():
-            self._dispatcher.push(waiting.popleft())
-        if waiting:
-            self._arm(partition)
-
-    async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Note an assignment: positions start at the committed offsets, less what is named there."""
-        assigned = list(partitions)
-        self._assignment += 1
-        if self._rebuild is None:
-            self._restored.clear()
-            try:
-                await self._restore(assigned)
-            finally:
-                self._restored.set()
-        elif self._consumer is not None and assigned:
-            self._rebuild.begin(self._consumer, assigned, self._rebuilt)
-        count = len(assigned)
-        self.joined = True
-        names.REBALANCES.labels(self._group.name).inc()
-        names.PARTITIONS_ASSIGNED.labels(self._group.name).set(count)
-        log.info("partitions_assigned", group=self._group.name, count=count)
-
-    async def _restore(self, assigned: list[TopicPartition]) -> None:
-        self._finished_before.clear()
-        if not assigned:
-            return
-        group = self._kafka.topic_prefix + self._group.name
-        try:
-            stored = await committed(self._kafka, group=group, partitions=assigned, timeout_s=_RESTORE_S)
-        except Transient as exc:
-            # The only cost: records finished above the watermark are done again.
-            log.warning("finished_records_not_restored", group=group, error=str(exc))
-            return
-        self._note_finished(stored)
-
-    def _note_finished(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        self._finished_before.clear()
-        for tp, commit in stored.items():
-            self._finished_before[tp] = decode(commit.offset, commit.metadata)
-
-    def _rebuilt(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """The order of keys stands, from the same commits that tell what is finished."""
-        self._note_finished(stored)
-
-    def _receive_early(self) -> None:
-        """Take in what was fetched before the order of keys stood; the fetching went on from there."""
-        if self.is_rebuilding or not self._early:
+            # The order of keys does not stand yet; the fetching has gone on from there.
+            self._early.extend(batches.items())
             return
         early, self._early = self._early, []
-        for tp, records in early:
-            self._receive(tp, records)
-
-    async def release(self) -> None:
-        """Give every partition back: drain within bounds, commit, then cancel what is left.
-
-        The order matters: completions during the drain are committed, later ones never are.
-        """
-        self._assignment += 1
-        # A rebalance and the replacing of a broken client may both ask for it at once; A5: no poll holds it.
-        async with self._releasing:
-            if self._rebuild is not None:
-                await self._rebuild.cancel()
-                self._early.clear()
-            if self._ordered is not None:
-                self._ordered.stop_starting()
+        for tp, records in (*early, *batches.items()):
+            finished = self._handover.finished_before(tp)
             try:
-                partitions = list(self._partitions.values())
-                if partitions:
-                    await self._hand_back(partitions)
-            finally:
-                if self._ordered is not None:
-                    self._ordered.forget()
+                self._reception.receive(tp, records, finished)
+            except ValueError:
+                self._rewound(tp)
+                self._reception.receive(tp, records, frozenset())
 
-    async def _hand_back(self, partitions: list[Partition]) -> None:
-        for partition in partitions:
-            partition.phase = Phase.DRAINING
-            partition.waiting.clear()
-        self._dispatcher.drop(partitions)
-        try:
-            await self._drain(partitions)
-            if self._consumer is not None:
-                await self._committer.commit(self._consumer)
-        finally:
-            # Also when it took too long and was cut: nothing of them may meet the next assignment.
-            self._abandon(partitions)
-            self._partitions.clear()
+    def _rewound(self, tp: TopicPartition) -> None:
+        """Offsets went back: the topic was made anew or the group was reset under us."""
+        if self._ordered is not None:
+            raise Rewound(f"{tp.topic} {tp.partition}")
+        partition = self._partitions.pop(tp)
+        log.error("partition_rewound", topic=partition.topic, partition=tp.partition)
+        self._handover.abandon([partition])
 
-    async def _drain(self, partitions: list[Partition]) -> None:
-        deadline = time.monotonic() + self._policy.drain_s
-        while any(partition.running for partition in partitions):
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                left = sum(len(partition.running) for partition in partitions)
-                log.warning("drain_incomplete", group=self._group.name, handed_back=left)
-                return
-            self.last_progress = time.monotonic()
-            await asyncio.sleep(min(0.02, left_s))
-
-    def _abandon(self, partitions: list[Partition]) -> None:
-        self._dispatcher.drop(partitions)
-        for partition in partitions:
-            partition.phase = Phase.CLOSED
-            for task in list(partition.running.values()):
-                task.cancel()
+    def _look_after(self, consumer: AIOKafkaConsumer) -> None:
+        """Keep to the bounds; show how it is, a few times a second."""
+        now = time.monotonic()
+        self._backpressure.regulate(consumer, now)
+        if now >= self._next_look:
+            self._next_look = now + _REGULATE_S
+            self._backpressure.show(now)
+            if self._ordered is not None:
+                self._ordered.show()
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
         try:

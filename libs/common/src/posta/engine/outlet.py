@@ -1,25 +1,51 @@
-"""Publishes on behalf of records in flight: tries until Kafka confirms, or the record is not ours.
+"""Publishes on behalf of records in flight: in batches, until Kafka confirms or the record is not ours.
 
-A failed publish never loses anything: the record it belongs to stays undone and keeps its key.
+    records ─▶ one stream per topic ─▶ a batch at a time ─┬─ confirmed ─▶ its records go on
+               (and partition, if given)                  └─ not ───────▶ again, less what is not ours
+
+While a batch is on its way the next one collects, so a round trip is shared by all who wait for it.
+A failed publish never loses anything: the record it belongs to stays undone and keeps its line.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from posta.domain.envelope import Wire, encode
-from posta.engine.message import Publish
+from posta.domain.envelope import Wire
 from posta.engine.partition import Partition
-from posta.kafka.producer import Producer, PublishFailed
+from posta.kafka.producer import Producer, PublishFailed, TooLarge
+from posta.tasks import end
 from posta.telemetry.logs import get_logger
-from posta.telemetry.tracing import current_trace_headers
 
 log = get_logger(__name__)
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_MOST_AT_ONCE = 500
+Outgoing = tuple[str, Wire]
+"""A topic, without the deployment's prefix, and a record for it."""
 
 
 class Abandoned(Exception):
     """The partition was lost before the publish was confirmed; its next owner does it again."""
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """A record to be published, for one of ``partition``."""
+
+    wire: Wire
+    partition: Partition
+    confirmed: asyncio.Future[None]
+
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for it; if its partition was lost, that one is told."""
+        if self.confirmed.done():
+            return False
+        if self.partition.is_closed:
+            self.confirmed.set_exception(Abandoned())
+            return False
+        return True
 
 
 class Outlet:
@@ -28,12 +54,15 @@ class Outlet:
     def __init__(self, producer: Producer, *, timeout_s: float) -> None:
         self._producer = producer
         self._timeout_s = timeout_s
+        self._streams: dict[tuple[str, int | None], deque[Parcel]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def events(self, outgoing: Iterable[Publish], partition: Partition) -> None:
-        """Publish what a handler returned, each carrying the current trace context."""
-        for publish in outgoing:
-            wire = encode(publish.event, current_trace_headers())
-            await self.record(publish.topic.name, wire, partition)
+    async def records(self, outgoing: Sequence[Outgoing], partition: Partition) -> None:
+        """Write all of ``outgoing``; those of one topic in their order. Raises as ``record`` does."""
+        waiting = [self._enqueue(topic, wire, partition, None) for topic, wire in outgoing]
+        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def record(self, topic: str, wire: Wire, partition: Partition, *, to: int | None = None) -> None:
         """Write one record to ``topic``: to its partition ``to``, or to the one that its key says.
@@ -41,15 +70,69 @@ class Outlet:
         Raises ``Abandoned`` when the partition closes first, ``TooLarge`` when Kafka will never
         take the record.
         """
+        await self._enqueue(topic, wire, partition, to)
+
+    async def stop(self) -> None:
+        """Publish no more; what is not confirmed stays undone."""
+        await end(*self._tasks)
+
+    def _enqueue(self, topic: str, wire: Wire, partition: Partition, to: int | None) -> asyncio.Future[None]:
+        parcel = Parcel(wire, partition, asyncio.get_running_loop().create_future())
+        stream = self._streams.get((topic, to))
+        if stream is None:
+            stream = self._streams[topic, to] = deque()
+            task = asyncio.create_task(self._run(topic, to, stream), name=f"publish to {topic}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        stream.append(parcel)
+        return parcel.confirmed
+
+    async def _run(self, topic: str, to: int | None, stream: deque[Parcel]) -> None:
+        try:
+            while stream:
+                batch = [stream.popleft() for _ in range(min(len(stream), _MOST_AT_ONCE))]
+                await self._see_to(topic, to, batch)
+        finally:
+            # No await since the stream was seen empty: nothing can have been added to it.
+            del self._streams[topic, to]
+
+    async def _see_to(self, topic: str, to: int | None, batch: list[Parcel]) -> None:
+        """Try until every parcel of ``batch`` is confirmed, refused for good, or not wanted."""
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while batch := [parcel for parcel in batch if parcel.is_wanted()]:
             try:
-                await self._producer.publish(topic, [wire], timeout_s=self._timeout_s, partition=to)
+                await self._producer.publish(
+                    topic, [parcel.wire for parcel in batch], timeout_s=self._timeout_s, partition=to
+                )
             except PublishFailed as exc:
-                if partition.is_closed:
-                    raise Abandoned from exc
-                log.error("publish_failed_will_retry", topic=topic, error=str(exc), pause_s=pause_s)
+                log.error(
+                    "publish_failed_will_retry",
+                    topic=topic,
+                    records=len(batch),
+                    error=str(exc),
+                    pause_s=pause_s,
+                )
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            except TooLarge as exc:
+                if len(batch) > 1:
+                    await self._one_by_one(topic, to, batch)
+                    return
+                _refuse(batch, exc)
+            except Exception as exc:  # noqa: BLE001 - the records that wait for it tell what it was
+                _refuse(batch, exc)
             else:
-                return
+                for parcel in batch:
+                    if not parcel.confirmed.done():
+                        parcel.confirmed.set_result(None)
+
+    async def _one_by_one(self, topic: str, to: int | None, batch: list[Parcel]) -> None:
+        """One of them is too large, and only alone it says so."""
+        for parcel in batch:
+            await self._see_to(topic, to, [parcel])
+
+
+def _refuse(batch: list[Parcel], error: Exception) -> None:
+    for parcel in batch:
+        if not parcel.confirmed.done():
+            parcel.confirmed.set_exception(error)

@@ -16,14 +16,27 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, ParentBased
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+)
 
 from posta.domain.redaction import redact
 
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 TRACE_HEADERS = frozenset({"traceparent", "tracestate"})
 _tracer = trace.get_tracer("posta")
+RECORDED = Context({"posta": "recorded"})
+"""Stands for the context of a span that is yet to begin."""
+_UNSAMPLED = TraceFlags(0)
+_PARENT_LENGTH = 55
+_WITH_PARENT = frozenset({"tracestate", "baggage"})
 
 RecordHeaders = Iterable[tuple[str, bytes]]
 
@@ -70,6 +83,72 @@ def current_trace_headers() -> dict[str, str]:
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return {name: value for name, value in carrier.items() if name in TRACE_HEADERS}
+
+
+def onward_trace_headers() -> dict[str, str]:
+    """The trace headers for what is published now: the current trace's, or those of a new one."""
+    headers = current_trace_headers()
+    if headers:
+        return headers
+    with _tracer.start_as_current_span("publish", context=Context(), kind=SpanKind.PRODUCER):
+        return current_trace_headers()
+
+
+class Passage:
+    """What becomes of the trace that a record comes with: recorded by a span of ours, or passed on.
+
+    Asked for each record, so the sampler is asked once only: whether it would ever record a trace
+    that begins here, or one that somebody upstream decided not to sample.
+    """
+
+    def __init__(self) -> None:
+        self._records_new = _would_record(Context())
+        self._records_unsampled = _would_record(_unrecorded(1, 1))
+
+    def of(self, headers: RecordHeaders) -> Context | None:
+        """``RECORDED``, the context to work in without a span, or None: there is none to pass on."""
+        parent = None
+        is_alone = True
+        for name, value in headers:
+            if name == "traceparent":
+                parent = value
+            elif name in _WITH_PARENT:
+                is_alone = False
+        if parent is None:
+            return RECORDED if self._records_new else None
+        # W3C trace context 1.0: version, 32 and 16 hexadecimal digits, flags; its last bit is "sampled".
+        if len(parent) != _PARENT_LENGTH or parent[:3] != b"00-" or parent[-2:] != b"00":
+            return RECORDED
+        if self._records_unsampled:
+            return RECORDED
+        if not is_alone:
+            return context_of(headers)
+        try:
+            return _unrecorded(int(parent[3:35], 16), int(parent[36:52], 16))
+        except ValueError:
+            return RECORDED
+
+
+def begin_span(
+    name: str, *, kind: SpanKind, headers: RecordHeaders, attributes: Mapping[str, str | int]
+) -> tuple[Span, Context]:
+    """A span below the trace that ``headers`` carry, and the context to work in; the caller ends it."""
+    parent = context_of(headers)
+    begun = _tracer.start_span(name, context=parent, kind=kind, attributes=dict(attributes))
+    return begun, trace.set_span_in_context(begun, parent)
+
+
+def _unrecorded(trace_id: int, span_id: int) -> Context:
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=_UNSAMPLED)
+    return trace.set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def _would_record(parent: Context) -> bool:
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        return False
+    # The lowest trace id: a sampler that records any share of them records this one.
+    return provider.sampler.should_sample(parent, 1, "posta").decision is not Decision.DROP
 
 
 def current_trace_id() -> str | None:

@@ -1,0 +1,156 @@
+"""Takes partitions over and gives them back: what is assigned, what a revocation does.
+
+    assigned ─▶ what an earlier owner finished is read from its commit, the order of keys is rebuilt
+    revoked, or shutting down ─▶ start nothing ─▶ drain, bounded ─▶ commit ─▶ close ─▶ cancel what is left
+
+The order of a revocation matters: completions during the drain are committed, later ones never are.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from posta.domain.commit_metadata import decode
+from posta.engine.commits import Committer
+from posta.engine.dispatch import Dispatcher
+from posta.engine.meters import Meters
+from posta.engine.ordered import Ordered
+from posta.engine.partition import Partition, Phase
+from posta.engine.rebuild import Rebuild
+from posta.errors import Transient
+from posta.kafka.offsets import committed
+from posta.settings import KafkaSettings
+from posta.telemetry.logs import get_logger
+from posta.topics import Group
+
+log = get_logger(__name__)
+_RESTORE_S = 5.0
+_LOOK_S = 0.02
+
+
+class Handover:
+    """One engine's ``partitions``, coming and going; ``number`` counts the assignments.
+
+    ``progressed`` is called while a drain goes on: the loop is not stuck then.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        kafka: KafkaSettings,
+        partitions: MutableMapping[TopicPartition, Partition],
+        *,
+        drain_s: float,
+        committer: Committer,
+        dispatcher: Dispatcher,
+        meters: Meters,
+        ordered: Ordered | None,
+        progressed: Callable[[], None],
+    ) -> None:
+        self._group = group
+        self._kafka = kafka
+        self._partitions = partitions
+        self._drain_s = drain_s
+        self._committer = committer
+        self._dispatcher = dispatcher
+        self._meters = meters
+        self._ordered = ordered
+        self._progressed = progressed
+        self._rebuild = None if ordered is None else Rebuild(group, kafka, ordered)
+        self._restored = asyncio.Event()
+        self._restored.set()
+        self._finished_before: dict[TopicPartition, frozenset[int]] = {}
+        self.number = 0
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether partitions wait for the order of their keys to be rebuilt."""
+        return self._rebuild is not None and self._rebuild.runs
+
+    async def restored(self) -> None:
+        """Wait until it is known what earlier owners finished."""
+        await self._restored.wait()
+
+    def finished_before(self, tp: TopicPartition) -> frozenset[int]:
+        """What an earlier owner of a new partition finished above its watermark; to be asked once."""
+        return self._finished_before.pop(tp, frozenset())
+
+    async def take(self, assigned: Collection[TopicPartition], consumer: AIOKafkaConsumer | None) -> None:
+        """Begin with ``assigned``."""
+        self.number += 1
+        if self._rebuild is None:
+            self._restored.clear()
+            try:
+                await self._restore(list(assigned))
+            finally:
+                self._restored.set()
+        elif consumer is not None and assigned:
+            self._rebuild.begin(consumer, assigned, self._note_finished)
+        self._meters.assigned(assigned)
+        log.info("partitions_assigned", group=self._group.name, count=len(assigned))
+
+    async def give_back(self, consumer: AIOKafkaConsumer | None) -> None:
+        """Give every partition back; what runs gets ``drain_s`` to finish."""
+        self.number += 1
+        if self._rebuild is not None:
+            await self._rebuild.cancel()
+        if self._ordered is not None:
+            self._ordered.stop_starting()
+        partitions = list(self._partitions.values())
+        if partitions:
+            await self._hand_back(partitions, consumer)
+        if self._ordered is not None:
+            self._ordered.forget()
+
+    def abandon(self, partitions: Iterable[Partition]) -> None:
+        """Close ``partitions`` at once; what still runs is cancelled and left to the next owner."""
+        abandoned = list(partitions)
+        self._dispatcher.drop(abandoned)
+        for partition in abandoned:
+            partition.phase = Phase.CLOSED
+            partition.waiting.clear()
+            for task in list(partition.running.values()):
+                task.cancel()
+
+    async def _hand_back(self, partitions: list[Partition], consumer: AIOKafkaConsumer | None) -> None:
+        for partition in partitions:
+            partition.phase = Phase.DRAINING
+            partition.waiting.clear()
+        self._dispatcher.drop(partitions)
+        await self._drain(partitions)
+        if consumer is not None:
+            await self._committer.commit(consumer)
+        self.abandon(partitions)
+        self._partitions.clear()
+
+    async def _drain(self, partitions: list[Partition]) -> None:
+        deadline = time.monotonic() + self._drain_s
+        while any(partition.running for partition in partitions):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                left = sum(len(partition.running) for partition in partitions)
+                log.warning("drain_incomplete", group=self._group.name, handed_back=left)
+                return
+            self._progressed()
+            await asyncio.sleep(min(_LOOK_S, left_s))
+
+    async def _restore(self, assigned: list[TopicPartition]) -> None:
+        self._finished_before.clear()
+        if not assigned:
+            return
+        group = self._kafka.topic_prefix + self._group.name
+        try:
+            stored = await committed(self._kafka, group=group, partitions=assigned, timeout_s=_RESTORE_S)
+        except Transient as exc:
+            # The only cost: records finished above the watermark are done again.
+            log.warning("finished_records_not_restored", group=group, error=str(exc))
+            return
+        self._note_finished(stored)
+
+    def _note_finished(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        self._finished_before.clear()
+        for tp, commit in stored.items():
+            self._finished_before[tp] = decode(commit.offset, commit.metadata)
