@@ -63,6 +63,7 @@ class Handover:
         self._restored = asyncio.Event()
         self._restored.set()
         self._finished_before: dict[TopicPartition, frozenset[int]] = {}
+        self._giving_back = asyncio.Lock()
         self.number = 0
 
     @property
@@ -95,15 +96,19 @@ class Handover:
     async def give_back(self, consumer: AIOKafkaConsumer | None) -> None:
         """Give every partition back; what runs gets ``drain_s`` to finish."""
         self.number += 1
-        if self._rebuild is not None:
-            await self._rebuild.cancel()
-        if self._ordered is not None:
-            self._ordered.stop_starting()
-        partitions = list(self._partitions.values())
-        if partitions:
-            await self._hand_back(partitions, consumer)
-        if self._ordered is not None:
-            self._ordered.forget()
+        # A rebalance and the replacing of a broken client may both ask for it at once; A5: no poll holds it.
+        async with self._giving_back:
+            if self._rebuild is not None:
+                await self._rebuild.cancel()
+            if self._ordered is not None:
+                self._ordered.stop_starting()
+            try:
+                partitions = list(self._partitions.values())
+                if partitions:
+                    await self._hand_back(partitions, consumer)
+            finally:
+                if self._ordered is not None:
+                    self._ordered.forget()
 
     def abandon(self, partitions: Iterable[Partition]) -> None:
         """Close ``partitions`` at once; what still runs is cancelled and left to the next owner."""
@@ -120,11 +125,14 @@ class Handover:
             partition.phase = Phase.DRAINING
             partition.waiting.clear()
         self._dispatcher.drop(partitions)
-        await self._drain(partitions)
-        if consumer is not None:
-            await self._committer.commit(consumer)
-        self.abandon(partitions)
-        self._partitions.clear()
+        try:
+            await self._drain(partitions)
+            if consumer is not None:
+                await self._committer.commit(consumer)
+        finally:
+            # Also when it took too long and was cut: nothing of them may meet the next assignment.
+            self.abandon(partitions)
+            self._partitions.clear()
 
     async def _drain(self, partitions: list[Partition]) -> None:
         deadline = time.monotonic() + self._drain_s
