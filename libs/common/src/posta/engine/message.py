@@ -13,9 +13,9 @@ from posta.topics import Topic
 D_co = TypeVar("D_co", bound=Payload, covariant=True)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Generic[D_co]):
-    """One decoded event and how it got here. Not to be changed: see ``RawRecord``."""
+    """One decoded event and how it got here."""
 
     event: Event[D_co]
     delivery: Delivery
