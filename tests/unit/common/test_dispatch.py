@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from posta.engine.dispatch import Dispatcher
 from posta.engine.gate import Gate
 from posta.engine.gatekeeper import Gatekeeper
-from posta.engine.partition import Partition, Work
+from posta.engine.partition import Partition, Phase, Work
 from posta.errors import Unavailable
 
 
@@ -193,3 +193,46 @@ async def test_a_hold_is_as_old_as_its_first_word():
     now = 200.0
     dispatcher.hold("operator: lunch")
     assert dispatcher.held_since == {"operator: lunch": 100.0}
+
+
+async def test_topics_have_their_shares_partitions_and_keys_their_turns():
+    dispatcher = Dispatcher(weights={"vip": 2})
+    vip = Partition(tp=TopicPartition("vip", 0), topic="vip")
+    first, second = partition(0), partition(1)
+    for offset in range(4):
+        dispatcher.push(work(vip, offset, key=None))
+        dispatcher.push(work(first, 10 + offset, key=None))
+    dispatcher.push(work(second, 20, key=None))
+    order = [await taken(dispatcher) for _ in range(9)]
+    assert order == [0, 1, 10, 2, 3, 20, 11, 12, 13]
+
+
+async def test_kept_records_do_not_starve_the_others():
+    dispatcher, part = Dispatcher(), partition()
+    for offset in range(6):
+        dispatcher.resume(work(part, offset))
+    for offset in (10, 11):
+        dispatcher.push(work(part, offset, key=None))
+    assert [await taken(dispatcher) for _ in range(8)] == [0, 1, 2, 10, 3, 4, 5, 11]
+
+
+async def test_a_worker_that_is_ended_as_it_is_woken_passes_the_call_on():
+    dispatcher = Dispatcher()
+    ended = asyncio.create_task(dispatcher.take())
+    waiting = asyncio.create_task(dispatcher.take())
+    await asyncio.sleep(0)
+    dispatcher.push(work(partition(), 7))
+    ended.cancel()
+    assert (await asyncio.wait_for(waiting, 1)).record.offset == 7
+
+
+async def test_what_ends_in_a_draining_partition_starts_nothing_behind_it():
+    dispatcher, part = Dispatcher(), partition()
+    first = work(part, 0)
+    dispatcher.push(first)
+    dispatcher.push(work(part, 1))
+    assert await taken(dispatcher) == 0
+    part.phase = Phase.DRAINING
+    dispatcher.drop([part])
+    dispatcher.done(first)
+    assert await taken(dispatcher) is None
