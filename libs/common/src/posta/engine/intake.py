@@ -164,6 +164,7 @@ class Intake:
                     {polling, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_MS / 1000
                 )
                 self._note_progress()
+                self._meters.polled()
                 if polling.done():
                     (assignment, batches), polling = polling.result(), None
                     await self._handover.restored()
@@ -198,7 +199,6 @@ class Intake:
 
     def _note_progress(self) -> None:
         self.last_progress = time.monotonic()
-        self._meters.polled()
 
     def _receive(self, batches: _Batches) -> None:
         if self.is_rebuilding:
