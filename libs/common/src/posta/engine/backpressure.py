@@ -86,9 +86,13 @@ class Backpressure:
         bounds = self._bounds
         return bounds.records_per_lane_partition if partition.is_lane else bounds.records_per_partition
 
+    def _ahead(self, partition: Partition) -> int:
+        return min(self._bounds.records_ahead, self._most(partition))
+
     def _is_full(self, partition: Partition, held_bytes: int) -> bool:
         return (
             partition.held >= self._most(partition)
+            or (bool(partition.queues.ready) and partition.held >= self._ahead(partition))
             or partition.watermark.gap >= self._bounds.span_per_partition
             or partition.crowded
             or (partition.held > 0 and held_bytes >= self._bounds.total_bytes)
@@ -97,7 +101,11 @@ class Backpressure:
     def _has_room(self, partition: Partition) -> bool:
         # The cheap questions first: a full partition is asked at each of its records' ends.
         return (
-            partition.held <= self._most(partition) // 2
+            (
+                partition.held <= self._ahead(partition) // 2
+                # What is here waits for lines that are busy: others may be further back.
+                or (not partition.queues.ready and partition.held <= self._most(partition) * 3 // 4)
+            )
             and partition.watermark.gap <= self._bounds.span_per_partition // 2
             and not partition.crowded
             and (

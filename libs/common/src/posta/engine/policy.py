@@ -19,6 +19,8 @@ class Bounds:
     records_per_partition: int = 8_192
     """Fetched from a source and not finished. Many, so that a key which cannot keep up is not soon in
     the way of the others of its partition; it is the bytes that bound memory."""
+    records_ahead: int = 1_024
+    """The same while any of the partition could start at once: more would only lie there."""
     records_per_lane_partition: int = 512
     """The same of a retry lane: only its head region has to be near, as it is due in order."""
     span_per_partition: int = 10_000
