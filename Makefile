@@ -38,8 +38,9 @@ test: $(VENV)/.posta-dev ## Everything: unit, integration on real servers, end t
 test-unit: $(VENV)/.posta-dev ## What needs no server; seconds
 	$(PYTEST) tests/unit -n 3 --dist worksteal $(ARGS)
 
-chaos: $(VENV)/.posta-dev ## Long fault runs
-	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/simulation tests/chaos tests/bench -m "chaos or not (integration or e2e)" $(ARGS)
+chaos: $(VENV)/.posta-dev ## Long fault runs, 35 minutes and more (POSTA_SOAK_S=180 shortens the soak of 20 minutes)
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/simulation tests/bench -m "chaos or not (integration or e2e)" $(ARGS)
+	$(PYTEST) tests/chaos -s --show-capture=no $(ARGS)
 
 ##@ Measure
 .PHONY: bench

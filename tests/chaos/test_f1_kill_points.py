@@ -33,7 +33,7 @@ async def test_a_kill_at_this_point_loses_nothing_and_repeats_only_what_was_not_
         assert on.entries(Did.BEGAN), "it had begun to work"
         await on.crew.start(2)
         await feeding
-        await on.until_quiet(RECORDS)
+        await on.until_quiet()
         after = await on.finish()
     print(after)
     after.check_strictly()

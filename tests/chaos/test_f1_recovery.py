@@ -70,7 +70,7 @@ async def test_of_5_000_finished_above_the_watermark_a_kill_redoes_none_and_work
         resumed_s = taken_over[0] - (doomed.killed_at or 0.0)
         await on.crew.terminate(heir)
         await on.crew.start()
-        await on.until_quiet(RECORDS)
+        await on.until_quiet()
         after = await on.finish()
     redone = after.verdict.completions - after.verdict.records
     print(

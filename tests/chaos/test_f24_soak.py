@@ -129,7 +129,7 @@ async def test_a_soak_with_a_random_fault_every_so_often_loses_nothing_and_grows
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
         await feeding
         await end(weighing)
-        await on.until_quiet(records, within_s=180)
+        await on.until_quiet(within_s=180)
         assert witness.is_alive
         after = await on.finish()
     print(f"{sum(chaos.counts.values())} faults: {chaos.counts}")

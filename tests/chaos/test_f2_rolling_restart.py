@@ -21,7 +21,7 @@ async def test_a_rolling_restart_under_load_repeats_nothing(kafka, topic_prefix,
             await on.crew.until_up(successor)
             await on.crew.terminate(member)
         await feeding
-        await on.until_quiet(RECORDS)
+        await on.until_quiet()
         after = await on.finish()
     print(after)
     after.check_strictly()

@@ -25,7 +25,7 @@ async def test_handlers_slower_than_session_and_poll_interval_get_nobody_evicted
     ) as on:
         await on.crew.start(2)
         await on.world.feed(0, 32)
-        await on.until_quiet(32, within_s=120)
+        await on.until_quiet(within_s=120)
         after = await on.finish()
     print(after)
     after.check_strictly()
@@ -60,7 +60,7 @@ async def test_a_handler_slower_than_any_drain_is_cut_at_a_rebalance_and_done_by
         await on.until(lambda: bool(on.entries(Did.CUT)))
         # What it got back of its own partitions it would sleep over again.
         await on.crew.terminate(first)
-        await on.until_quiet(16)
+        await on.until_quiet()
         after = await on.finish()
     print(after)
     after.check_strictly()

@@ -26,7 +26,7 @@ async def test_a_broker_that_restarts_costs_no_record_and_no_member(own_kafka, t
                 await broker.start()
             await asyncio.sleep(5)
         await feeding
-        await on.until_quiet(RECORDS)
+        await on.until_quiet()
         assert all(member.is_alive for member in members)
         after = await on.finish()
     print(after)

@@ -68,7 +68,7 @@ async def test_a_killed_leader_costs_no_record_no_order_and_no_member(cluster, t
             await on.until(lambda: len(on.entries()) > before + 500, within_s=60)
         await doomed.start()
         await feeding
-        await on.until_quiet(RECORDS, within_s=120)
+        await on.until_quiet(within_s=120)
         assert all(member.is_alive for member in members)
         after = await on.finish()
     print(after)
@@ -94,7 +94,7 @@ async def test_with_one_node_of_three_nothing_is_done_wrongly_and_all_goes_on_wh
             assert all(member.is_alive for member in members)
             await cluster.start()
         await feeding
-        await on.until_quiet(RECORDS, within_s=120)
+        await on.until_quiet(within_s=120)
         assert all(member.is_alive for member in members)
         after = await on.finish()
     print(after)

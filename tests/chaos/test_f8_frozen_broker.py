@@ -22,7 +22,7 @@ async def test_a_broker_frozen_for_45_s_costs_no_record_and_no_member(own_kafka,
             await asyncio.sleep(45)
             broker.signal(signal.SIGCONT)
         await feeding
-        await on.until_quiet(RECORDS, within_s=120)
+        await on.until_quiet(within_s=120)
         assert all(member.is_alive for member in members)
         after = await on.finish()
     print(after)
@@ -44,7 +44,7 @@ async def test_sigterm_while_the_broker_hangs_is_obeyed_in_time(own_kafka, topic
         finally:
             broker.signal(signal.SIGCONT)
         await on.crew.start()
-        await on.until_quiet(500)
+        await on.until_quiet()
         after = await on.finish()
     print(after)
     assert not after.verdict.lost

@@ -1,4 +1,4 @@
-"""A long run of the simulated engine: as many seeds as ``POSTA_SIM_RUNS`` says, from ``POSTA_SIM_SEED`` on."""
+"""Long runs of the simulated engine: ``POSTA_SIM_RUNS`` seeds, from ``POSTA_SIM_SEED`` on."""
 
 import os
 

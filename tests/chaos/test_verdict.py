@@ -92,6 +92,13 @@ def test_what_a_zombie_does_late_is_explained_by_its_lost_session_whoever_was_fi
     assert (verdict.explained, verdict.unexplained) == (1, ())
 
 
+def test_what_failed_just_before_a_kill_may_come_off_its_lane_twice():
+    told = ("1 began 0", "1 failed 0", "2 began 0", "2 ended 0", "2 began 0", "2 ended 0")
+    killed = [Excuse(why="kill -9", pid=1, since=0.5, until=2.0)]
+    assert judge(TOPIC[:1], lines(*told), killed).unexplained == ()
+    assert len(judge(TOPIC[:1], lines(*told), []).unexplained) == 1
+
+
 def test_another_members_end_explains_nothing():
     verdict = judge(TOPIC, lines(*GOOD, "2 began 3", "2 ended 3"), [dataclasses.replace(KILLED[0], pid=2)])
     assert len(verdict.unexplained) == 1

@@ -1,7 +1,7 @@
 """Runs that once broke an invariant, as small as they could be made."""
 
 import pytest
-from support.sim.scenario import Event, Planned, Scenario, What
+from support.sim.scenario import End, Event, Outcome, Planned, Scenario, What
 from support.sim.world import run
 
 COUNTEREXAMPLES = {
@@ -16,6 +16,16 @@ COUNTEREXAMPLES = {
         members=1,
         partitions=1,
         concurrency=1,
+    ),
+    "the first commit after a rebalance forgot what was finished and not read again yet": Scenario(
+        records=(
+            Planned(0.1, "x", tuple(Outcome(End.NOT_NOW, 1.5) for _ in range(12))),
+            *(Planned(0.2 + 0.1 * n, None) for n in range(1, 15)),
+        ),
+        events=tuple(Event(at, What.REBALANCE) for at in (6.0, 8.5, 11.0, 13.7)),
+        members=1,
+        partitions=1,
+        max_held=2,
     ),
 }
 

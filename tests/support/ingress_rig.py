@@ -13,6 +13,7 @@ from support.fake_publisher import FakePublisher
 from ingress.acceptor import Acceptor
 from ingress.app import build_app
 from ingress.drain import Drainer
+from ingress.events.addresses import AddressBook
 from ingress.events.fakes import MemoryPublishedEvents
 from ingress.events.idempotency import Idempotency
 from ingress.events.idempotency_store import MemoryStore
@@ -28,6 +29,7 @@ from ingress.limits.governor import Governor
 from ingress.limits.queue_age import QueueAge
 from ingress.limits.quotas import LimitPolicy
 from ingress.limits.stats_route import governor_router
+from ingress.receivers.rules import load_receivers
 from ingress.spool import Spool
 from ingress.spool_file import Entry, SpoolPolicy
 from ingress.switch import Switch, Way
@@ -110,11 +112,18 @@ class Rig:
         self.answers = MemoryStore()
         keyring = KeyRing(ApiKeys.parse(keys), None)
         self.keyring = keyring
+        self.github_secret = b"a secret for tests"
         self.keys = ApiKeys.parse(keys)
         self.interactions = interactions
         self.events_of()
 
-    def events_of(self, *, idempotency: Idempotency | None = None, keys: KeyRing | None = None) -> None:
+    def events_of(
+        self,
+        *,
+        idempotency: Idempotency | None = None,
+        keys: KeyRing | None = None,
+        book: AddressBook | None = None,
+    ) -> None:
         """Make the HTTP client anew, with these parts of the events' side."""
         keyring = keys or self.keyring
         events = event_routers(
@@ -122,10 +131,13 @@ class Rig:
                 api_keys=self.keys,
                 destinations=load_destinations(CONFIG / "destinations.yaml"),
                 max_body_bytes=MAX_BODY,
-                keys_file=None,
+                memory=None,
+                receivers=load_receivers(CONFIG / "receivers.yaml"),
+                receiver_secrets={"github": self.github_secret},
             ),
             self.acceptor,
             keys=keyring,
+            book=book or AddressBook(load_destinations(CONFIG / "destinations.yaml")),
             journal=self.journal,
             idempotency=idempotency or Idempotency(self.answers, MemoryStore()),
             outcomes=Outcomes(self.published, keyring, self.journal, clock=lambda: NOW),

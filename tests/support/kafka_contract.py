@@ -1,4 +1,4 @@
-"""What the simulation's Kafka and the real one must both do: every habit of aiokafka that the engine relies on or guards against."""
+"""What the simulation's Kafka and the real one both do: the habits that the engine has to live with."""
 
 import asyncio
 from collections.abc import Callable
@@ -146,7 +146,7 @@ class KafkaContract:
         consumer.seek(tp, 1)
         assert [r.value for r in await read(consumer, 2)] == [b"2", b"3"]
         consumer.seek(tp, 1000)
-        assert [r.offset for r in await read(consumer, 3)][0] == 0, "out of range: from the earliest"
+        assert (await read(consumer, 3))[0].offset == 0, "out of range: from the earliest"
         await consumer.stop()
 
     async def test_what_is_paused_is_not_returned_and_not_lost(self, world):

@@ -6,16 +6,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from support.deliveries import published
 from support.notifier_rig import World
-from support.processes import service
+from support.processes import ServiceProcess, service
 
 from posta.destinations_sealed import Seal, checked_url
+from posta.domain.envelope import encode
 from posta.postgres.destinations import DestinationRegistry, Registered
 from posta.postgres.pool import Database
 from posta.settings import DatabaseSettings
+from posta.topics import EVENTS_PUBLISHED
 
 KEY_HEX = "7a" * 32
+FED_AT_ONCE = 500
 
 
 @dataclass
@@ -28,7 +32,6 @@ class Pace:
     """Share of the allowed rate, from the first call of the steady part to the last."""
     shares: list[float]
     """Each webhook's calls in the steady part, relative to the mean."""
-    per_process: list[int]
 
     @property
     def furthest_from_fair(self) -> float:
@@ -62,24 +65,43 @@ async def register(world: World, names: list[str]) -> None:
 
 
 async def run_paced(
-    world: World, *, webhooks: int, messages: int, allowed_per_s: float, warm_up_s: float, logs: Path,
-    processes: int = 2, within_s: float = 300,
+    world: World,
+    *,
+    webhooks: int,
+    messages: int,
+    allowed_per_s: float,
+    warm_up_s: float,
+    logs: Path,
+    processes: int = 2,
+    within_s: float = 300,
 ) -> Pace:
     """Feed everything, start the notifiers, wait until all is sent."""
     names = [f"hook-{n}" for n in range(webhooks)]
     await register(world, names)
-    await world.feed(
-        *(published(n, destination=names[n % webhooks], data={"n": n}) for n in range(messages))
-    )
-    env = {**world.env, "POSTA_DESTINATIONS__KEY": KEY_HEX}
+    limit = world.sandbox.world.discord.rules.global_limit
+    env = {**world.env, "POSTA_DESTINATIONS__KEY": KEY_HEX, "POSTA_DISCORD__GLOBAL_LIMIT": str(limit)}
     with ExitStack() as stack:
-        for n in range(processes):
+        notifiers = [
             stack.enter_context(service("notifier", env, logs / f"notifier-{n}.log"))
-        await world.until(
-            lambda: len([c for c in world.sandbox.calls("POST") if c.status == 200]) >= messages,
-            within_s=within_s,
-        )
+            for n in range(processes)
+        ]
+        await world.until(lambda: len({_assigned(one) for one in notifiers}) == 1)
+        for first in range(0, messages, FED_AT_ONCE):
+            events = [
+                published(n, destination=names[n % webhooks], data={"n": n})
+                for n in range(first, min(messages, first + FED_AT_ONCE))
+            ]
+            wires = [encode(event) for event in events]
+            await world.kafka.producer.publish(EVENTS_PUBLISHED.name, wires, timeout_s=60)
+        posts = world.sandbox.world.discord.state.posts
+        await world.until(lambda: len(posts) >= messages, within_s=within_s)
     return _pace(world, messages=messages, allowed_per_s=allowed_per_s, warm_up_s=warm_up_s)
+
+
+def _assigned(notifier: ServiceProcess) -> str:
+    """How many partitions it has, as its metrics say."""
+    text = httpx.get(f"{notifier.url}/metrics", timeout=10).text
+    return next(line for line in text.splitlines() if line.startswith("posta_partitions_assigned{"))
 
 
 def _pace(world: World, *, messages: int, allowed_per_s: float, warm_up_s: float) -> Pace:
@@ -95,7 +117,6 @@ def _pace(world: World, *, messages: int, allowed_per_s: float, warm_up_s: float
         refused=sum(call.status == 429 for call in calls),
         used=len(steady) / (ends - begins) / allowed_per_s,
         shares=[count / mean for count in each.values()],
-        per_process=[],
     )
 
 

@@ -56,5 +56,14 @@ class PublishedEventsContract:
         assert await events.cancel("event:1", by="ana") is Cancelled.DONE
         assert await events.claim(event) is False
 
+    async def test_a_settled_event_knows_its_copies_and_cannot_be_cancelled(self, events):
+        event = published(1)
+        await events.claim(event)
+        assert (await events.find("event:1")).traces.is_settled is False
+        await events.settle("event:1", copies=2)
+        traces = (await events.find("event:1")).traces
+        assert (traces.is_settled, traces.copies) == (True, 2)
+        assert await events.cancel("event:1", by="ana") is Cancelled.TOO_LATE
+
     async def test_what_is_not_noted_cannot_be_cancelled(self, events):
         assert await events.cancel("event:1", by="ana") is Cancelled.UNKNOWN

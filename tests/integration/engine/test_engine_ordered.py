@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.engine_rig import GROUP, SOURCE, event, eventually, number_of, rig, running
 
-from posta.domain.envelope import Wire
+from posta.domain.envelope import Wire, header
 from posta.domain.failure import delivery_headers, read_delivery, with_headers
 from posta.domain.key_order import OnDeadLetter
 from posta.domain.retry import RetryPolicy
@@ -187,14 +187,19 @@ async def test_a_key_held_by_its_dead_letter_waits_over_a_restart_until_a_replay
             await world.feed(event(50, key="free"))
             (dead,) = await world.read("workers.dlq", count=1)
             await eventually(lambda: ("free", 50) in done)
-        async with running(world.engine(handler, policy=policy)):
+        engine = world.engine(handler, policy=policy)
+        async with running(engine):
             await world.feed(event(4, key="held"), event(51, key="free"))
             await eventually(lambda: ("free", 51) in done)
             await asyncio.sleep(5)
             assert [key for key, _ in done] == ["free", "free"], "held over a restart, several lanes long"
+            (holder,) = engine.status().held_keys
+            origin = header(dead.headers, "posta-original-offset")
+            assert (holder.topic, str(holder.offset)) == ("work", origin)
             broken = False
             await replay(world, dead)
             await eventually(lambda: len(done) == 7)
+            assert engine.status().held_keys == ()
         assert [number for key, number in done if key == "held"] == [0, 1, 2, 3, 4]
         async with running(world.engine(handler, policy=policy)):
             await world.feed(event(5, key="held"))

@@ -88,7 +88,7 @@ async def test_without_its_lane_or_dlq_a_record_stays_undone_and_is_dealt_with_o
                 await world.feed(event(number, key=f"k{number}"))
             await eventually(lambda: len(others) == 19, within_s=60)
             await eventually(
-                lambda: engine.status().oldest_pending_s > 3, within_s=60, why="it does not show"
+                lambda: engine.status().oldest_pending_s > 2, within_s=60, why="it does not show"
             )
             assert await world.committed() == 1, "it does not advance"
             assert await engine.live_fault() is None, "a restart would help nobody"

@@ -1,6 +1,8 @@
 """Published events, idempotency keys and the bots' mailbox on a real PostgreSQL."""
 
 import asyncio
+import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +19,7 @@ from posta.postgres.pool import Database
 from posta.postgres.published_events import Cancelled, PublishedEvents, noted_of
 from posta.postgres.pull_mailbox import PullMailbox, Reach, Returned
 from posta.settings import DatabaseSettings
+from posta_sandbox.embedded.postgres import create_database, drop_database
 
 pytestmark = pytest.mark.integration
 
@@ -25,10 +28,23 @@ def pool(url):
     return Database(DatabaseSettings(url=SecretStr(url)), application="test")
 
 
+@pytest.fixture(scope="module")
+def tables_url(postgres):
+    """A database with its tables, for all tests here."""
+    name = f"test_{secrets.token_hex(6)}"
+    url = asyncio.run(create_database(postgres.url, name))
+    asyncio.run(migrate(url))
+    yield url
+    asyncio.run(drop_database(postgres.url, name))
+
+
 @pytest.fixture
-async def database(database_url):
-    await migrate(database_url)
-    database = pool(database_url)
+async def database(tables_url):
+    database = pool(tables_url)
+    async with database.connection() as connection:
+        await connection.execute(
+            "TRUNCATE published_event, delivery, dead_letter, idempotency_key, pull_event CASCADE"
+        )
     yield database
     await database.close()
 
@@ -89,13 +105,20 @@ async def test_the_ledger_and_the_dead_letters_say_what_became_of_it(events, dat
     assert await state_of(events) == "SENT"
 
 
-async def test_an_event_that_fans_out_is_sent_when_all_of_its_deliveries_are(events, database):
+async def test_an_event_that_fans_out_is_sent_when_all_of_its_deliveries_are(events, mailbox, database):
     await events.claim(published(1))
+    await events.settle("event:1", copies=3)
+    assert await state_of(events) == "SENDING"
     deliver = "INSERT INTO delivery (event_id, medium, state) VALUES ($1, 'webhook', $2)"
-    await run(database, deliver, "event:1/to/ops", "sent")
-    await run(database, deliver, "event:1/to/game", "sending")
+    await run(database, deliver, "event:1/to-ops", "sent")
+    await run(database, deliver, "event:1/to-game", "sending")
     assert await state_of(events) == "SENDING"
     await run(database, "UPDATE delivery SET state = 'sent'")
+    assert await state_of(events) == "SENDING"
+    copy = published(1, destination="bot")
+    await mailbox.put(replace(copy, id="event:1/to-bot"))
+    assert await state_of(events) == "WAITING"
+    await mailbox.processed("event:1/to-bot", lease=None)
     assert await state_of(events) == "SENT"
 
 
@@ -180,6 +203,12 @@ async def test_events_are_lent_oldest_first_and_to_one_at_a_time(mailbox):
     assert first[0].data == {"message": "Backup 1 failed.", "n": 1}
     assert [lent.event_id for lent in await lend(mailbox)] == ["event:4"]
     assert await lend(mailbox) == []
+
+
+async def test_text_that_postgresql_has_not_does_not_stop_an_event(mailbox):
+    await mailbox.put(published(1, data={"a\x00": ["b\x00c", {"d": "\\u0000"}], "n": 1.5}))
+    (lent,) = await lend(mailbox)
+    assert lent.data == {"a\ufffd": ["b\ufffdc", {"d": "\\u0000"}], "n": 1.5}
 
 
 async def test_bots_that_ask_at_once_never_get_the_same_event(mailbox):

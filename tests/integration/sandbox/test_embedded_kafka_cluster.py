@@ -1,4 +1,4 @@
-"""Three real nodes: what survives the end of one, and what stops with the end of two."""
+"""Three real nodes: what survives the end of one; `tests/chaos` ends two of them."""
 
 import asyncio
 import signal
@@ -32,7 +32,7 @@ async def try_to_write(producer: AIOKafkaProducer, value: bytes, *, within_s: fl
     return True
 
 
-async def test_one_node_may_go_two_may_not_and_all_come_back(tmp_path):
+async def test_one_node_of_three_may_go_and_its_return_is_only_its_own_start(tmp_path):
     async with EmbeddedKafkaCluster(tmp_path / "cluster") as cluster:
         assert sorted(cluster.nodes) == [1, 2, 3]
         admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)
@@ -42,18 +42,15 @@ async def test_one_node_may_go_two_may_not_and_all_come_back(tmp_path):
         async with AIOKafkaProducer(
             bootstrap_servers=cluster.bootstrap_servers, acks="all", request_timeout_ms=5_000
         ) as producer:
-            assert await try_to_write(producer, b"with three", within_s=20)
-
+            assert await try_to_write(producer, b"with three", within_s=30)
             leader = cluster.nodes[await leader_of(cluster.bootstrap_servers, "kept")]
             leader.signal(signal.SIGKILL)
             await leader.wait()
             assert await try_to_write(producer, b"with two", within_s=30), "another one leads"
-
-            second = next(node for node in cluster.nodes.values() if node.pid is not None)
-            second.signal(signal.SIGKILL)
-            await second.wait()
-            assert not await try_to_write(producer, b"with one", within_s=8), "two must have a write"
-
+            others = {number: node.pid for number, node in cluster.nodes.items() if node is not leader}
             await cluster.start()
-            assert all(node.pid is not None for node in cluster.nodes.values())
+            assert leader.pid is not None
+            assert others == {
+                number: node.pid for number, node in cluster.nodes.items() if node is not leader
+            }
             assert await try_to_write(producer, b"with three again", within_s=30)

@@ -74,6 +74,8 @@ class Crew:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._settings = {"session_timeout_s": 6, "ledger": folder / "ledger", **settings}
+        # Members read from one end and leave when this process, which holds the other, has ended.
+        self._life_end, self._life = os.pipe()
         self.members: list[Member] = []
         self.outages: list[tuple[float, float]] = []
         """When no broker could take a commit; what was done then may be done again."""
@@ -145,6 +147,8 @@ class Crew:
             member.process.send_signal(signal.SIGKILL)
         for member in self.members:
             await member.process.wait()
+        os.close(self._life)
+        os.close(self._life_end)
 
     def errors(self) -> list[str]:
         """Every line of any member's log that is an error, or none of its log lines at all."""
@@ -182,8 +186,18 @@ class Crew:
         if member.killed_at is not None:
             since = member.killed_at - interval_s
             yield Excuse(why="kill -9", pid=member.pid, since=since, until=member.killed_at)
-        away_s = interval_s + float(str(self._settings["session_timeout_s"]))
-        away_s += sum(until - since for since, until in member.frozen)
+        session_s = float(str(self._settings["session_timeout_s"]))
+        for since, until in member.frozen:
+            if until - since > session_s / 2:
+                # Its last heartbeat may have been long before; it goes on until it hears of its loss.
+                yield Excuse(
+                    why="frozen",
+                    pid=member.pid,
+                    since=since - interval_s,
+                    until=until + STOP_LIMIT_S,
+                    also_late=True,
+                )
+        away_s = interval_s + session_s
         for line in member.lines():
             if _tells_of_expulsion(line):
                 noticed = (
@@ -213,7 +227,7 @@ class Crew:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "support.chaos.member"),
-                stdin=asyncio.subprocess.PIPE,
+                stdin=self._life_end,
                 stdout=output,
                 stderr=output,
                 cwd=self._folder,

@@ -15,8 +15,8 @@ from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import support.chaos.skewed_clock  # noqa: F401 - first: it replaces the clock, to which others keep references
 from aiokafka import AIOKafkaConsumer
-from support.chaos import skewed_clock
 from support.chaos.killpoints import KillPoints
 from support.chaos.ledger import Did, Pen
 from support.engine_rig import GROUP, number_of, result_of
@@ -31,9 +31,6 @@ from posta.errors import Transient
 from posta.kafka.producer import Producer
 from posta.service import run
 from posta.settings import Group, ServiceSettings
-
-# Before any engine is made: some keep a reference to the clock from then on.
-skewed_clock.install()
 
 
 class Conduct(Group):
@@ -63,6 +60,8 @@ class Conduct(Group):
     """Limit of open file descriptors; 0: the machine's."""
     most_memory_mib: int = 0
     """What the process may allocate beyond what it has at its start; 0: no limit."""
+    hoard_kib: int = 0
+    """A leak: what the handler keeps of each record for ever."""
     concurrency: int = 64
     commit_interval_s: float = 1.0
     drain_s: float = 5.0
@@ -84,6 +83,7 @@ class Member:
         self._conduct = conduct
         self._points = points
         self._pen = Pen(conduct.ledger)
+        self._hoard: list[bytes] = []
 
     async def handle(self, message: Message[Any]) -> list[Publish]:
         number, origin = number_of(message), message.delivery.origin
@@ -100,6 +100,8 @@ class Member:
 
         note(Did.BEGAN)
         self._points.passed("began")
+        if self._conduct.hoard_kib:
+            self._hoard.append(b"\x01" * (self._conduct.hoard_kib * 1024))
         try:
             await asyncio.sleep(self._duration_s(number, message.attempt))
         except asyncio.CancelledError:

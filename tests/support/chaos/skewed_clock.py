@@ -1,6 +1,6 @@
 """A member whose machine's wall clock is wrong: from its start, or because it jumps while it runs.
 
-``time.time`` of the whole process is moved by ``POSTA_CHAOS__CLOCK_SKEW_S`` seconds from its start, and
+Importing this moves ``time.time`` of the whole process by ``POSTA_CHAOS__CLOCK_SKEW_S`` seconds, and
 once the file ``POSTA_CHAOS__CLOCK_JUMP`` exists by as many as stand in it. Monotonic time is left
 alone, as a machine whose clock is set leaves it alone.
 """
@@ -26,9 +26,11 @@ class SkewedClock:
         return _true_time() + self._skew_s
 
 
-def install() -> None:
-    """Put the wrong clock in the true one's place, if this member is to have one."""
+def _install() -> None:
     skew_s = float(os.environ.get("POSTA_CHAOS__CLOCK_SKEW_S", "0"))
     jump = os.environ.get("POSTA_CHAOS__CLOCK_JUMP")
     if skew_s or jump:
         time.time = SkewedClock(skew_s=skew_s, jump=Path(jump) if jump else None)
+
+
+_install()

@@ -49,7 +49,7 @@ async def rage(storm: Storm, *, servers: str, prefix: str, folder: Path) -> Afte
         await on.until_ended(1)
         await strike(on.crew, storm.faults)
         await feeding
-        await on.until_quiet(storm.records, within_s=storm.quiet_s)
+        await on.until_quiet(within_s=storm.quiet_s)
         after = await on.finish()
     print(after)
     return after

@@ -70,10 +70,19 @@ class Verdict:
 def judge(written: Sequence[Written], entries: Sequence[Entry], excuses: Sequence[Excuse]) -> Verdict:
     """The verdict; ``entries`` in the order of the ledger."""
     completions: dict[tuple[int, int], list[Entry]] = defaultdict(list)
+    # What failed then may ride a lane twice: its way there was not confirmed, or not committed.
+    doubtful: set[tuple[int, int]] = set()
     for entry in entries:
         if entry.did is Did.ENDED:
             completions[entry.record].append(entry)
-    unexplained = [one for ended in completions.values() for one in _unexplained(excuses, ended)]
+        elif entry.did is Did.FAILED and _excuse(excuses, entry) is not None:
+            doubtful.add(entry.record)
+    unexplained = [
+        one
+        for record, ended in completions.items()
+        if record not in doubtful
+        for one in _unexplained(excuses, ended)
+    ]
     excused = [
         (one, excuse)
         for ended in completions.values()

@@ -1,4 +1,4 @@
-"""A Kafka in memory: topics and their logs, what groups have committed, and requests that take time and may go wrong.
+"""A Kafka in memory: topics with their logs, groups, and requests that take time and may go wrong.
 
     client ──there──▶ effect ──back──▶ client        each way a draw of the latency
               │                  └─ lost: done, and the client is never told
@@ -84,7 +84,15 @@ class Log:
 class Cluster:
     """One broker that is leader and coordinator of everything."""
 
-    def __init__(self, *, seed: int = 0, latency_s: tuple[float, float] = (0.0005, 0.004)) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        latency_s: tuple[float, float] = (0.0005, 0.004),
+        fetched_records: int = 100,
+    ) -> None:
+        self.fetched_records = fetched_records
+        """Most records of a partition in one answer to a fetch."""
         self._random = random.Random(seed)
         self._latency_s = latency_s
         self.logs: dict[TopicPartition, Log] = {}

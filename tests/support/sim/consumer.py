@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from aiokafka.errors import (
     CommitFailedError,
@@ -28,7 +28,6 @@ from support.sim.cluster import Cluster, Connection, Request
 from support.sim.loop import current_life
 
 _BACKOFF_S = 0.1
-_FETCHED_RECORDS = 100
 _serial = itertools.count(1)
 _STALE = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
@@ -123,7 +122,7 @@ class SimConsumer:
         self._cluster.unwatch(self._wake)
         self._arrived.set()
 
-    async def __aenter__(self) -> "SimConsumer":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -321,7 +320,9 @@ class SimConsumer:
         found: dict[TopicPartition, list[ConsumerRecord] | None] = {}
         for tp, start in starts.items():
             log = self._cluster.log(tp)
-            found[tp] = log.read(start, _FETCHED_RECORDS) if log.begin <= start <= log.end else None
+            found[tp] = (
+                log.read(start, self._cluster.fetched_records) if log.begin <= start <= log.end else None
+            )
         return found
 
     def _reset(self, tp: TopicPartition, state: _Partition, error: KafkaError) -> None:

@@ -1,4 +1,4 @@
-"""The coordinator of one consumer group: members, generations, rebalances and commits, as Kafka's classic protocol has them.
+"""The coordinator of one consumer group, as Kafka's classic protocol has it: members, rounds, commits.
 
     stable ──someone joins, leaves or is silent too long──▶ preparing ──all rejoined, or time over──▶ stable
                                                               (commits of the old generation still count)
@@ -144,7 +144,7 @@ class Group:
                 future.set_result((self.generation, assigned))
 
     def _by_range(self) -> list[tuple[Member, frozenset[TopicPartition]]]:
-        """Each topic's partitions in ascending runs over the members that read it, in the order of their ids."""
+        """Each topic's partitions in ascending runs over its readers, in the order of their ids."""
         shares: dict[str, set[TopicPartition]] = {member_id: set() for member_id in self.members}
         topics = {topic for member in self.members.values() for topic in member.topics}
         for topic in sorted(topics):

@@ -1,4 +1,4 @@
-"""What really happened, written down outside of the engine, and the invariants it is held to while it happens.
+"""What really happened, written down outside of the engine, and the invariants it is held to meanwhile.
 
     I1  nothing is lost: each record was answered, or is a dead letter, or a copy of it will be read again
     I2  nothing is answered twice but for a crash or an outcome that nobody knew
@@ -222,15 +222,20 @@ class Ledger:
                     "I6", f"the commit of {tp.topic}/{tp.partition} went from {before} to {commit.offset}"
                 )
             self._marks[(tp, generation)] = commit.offset
-            self.consumed[tp] = set(range(commit.offset)) | decode(commit.offset, commit.metadata)
-        self.check_nothing_lost(offsets)
+            consumed = set(range(commit.offset)) | decode(commit.offset, commit.metadata)
+            if not self.excuses and not consumed >= self.consumed[tp]:
+                forgotten = sorted(self.consumed[tp] - consumed)
+                self.breach(
+                    "I6", f"a commit of {tp.topic}/{tp.partition} forgets that {forgotten} are finished"
+                )
+            self.consumed[tp] = consumed
+        self.check_nothing_lost("I6")
 
-    def check_nothing_lost(self, within: object = None) -> None:
-        """Each record is settled, or has a copy that will be read (I1, and I6 for what was just committed)."""
+    def check_nothing_lost(self, which: str = "I1") -> None:
+        """Each record is settled, or has a copy that will be read: I1, or I6 after a commit."""
         for story in self.stories.values():
             if story.is_settled or any(offset not in self.consumed[tp] for tp, offset in story.copies):
                 continue
-            which = "I1" if within is None else "I6"
             self.breach(
                 which, f"{story.id} is committed as finished, and is neither answered nor a dead letter"
             )

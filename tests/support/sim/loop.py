@@ -1,4 +1,4 @@
-"""An asyncio loop whose time is virtual, and lives: groups of tasks that can be stopped, continued or killed as a process can.
+"""An asyncio loop without real time, and lives: groups of tasks that stop, go on or die as processes do.
 
     running ──stop──▶ stopped ──resume──▶ running      (SIGSTOP, SIGCONT: what was due runs late, in order)
        └──────────kill──────────▶ dead                 (SIGKILL: nothing of it ever runs again)

@@ -1,4 +1,4 @@
-"""Puts the simulation under Posta: every module that holds one of aiokafka's clients gets the in-memory one instead.
+"""Puts the simulation under Posta: whoever holds one of aiokafka's clients gets the in-memory one.
 
 It looks for the classes themselves and not for module names, so that it holds wherever the engine
 keeps its adapters.

@@ -1,4 +1,4 @@
-"""The in-memory Kafka behind the surfaces of ``AIOKafkaProducer`` and ``AIOKafkaAdminClient`` that Posta uses."""
+"""The in-memory Kafka behind aiokafka's producer and admin client, as far as Posta uses them."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ _serial = itertools.count(1)
 
 
 class SimProducer:
-    """One client without idempotence: what is not confirmed in time has failed, and may be written all the same."""
+    """One client without idempotence: what is not confirmed in time may be written all the same."""
 
     def __init__(self, cluster: Cluster, **options: Any) -> None:
         self._cluster = cluster

@@ -1,6 +1,7 @@
 """Runs a scenario: members with real engines on the in-memory Kafka, faults at their times, and then peace.
 
-    records and faults ──▶ faults end, the dead are started ──▶ all settled ──▶ SIGTERM ──▶ one starts again: nothing to do
+    records and faults ──▶ peace: faults end, the dead are started ──▶ all settled ──▶ SIGTERM
+                                             one member starts again: nothing to do ◀──┘
 
 Everything of a member runs inside its ``Life``, so that it can be killed without a trace or stopped
 for a while, as a process can.
@@ -50,6 +51,8 @@ HANDLER_TIMEOUT_S = 3.0
 _QUIET_S = 2.5
 _PATIENCE_S = 200.0
 _LEAVE_S = DRAIN_S + 20.0
+_LONGEST_LEAVE_S = 90.0
+"""When requests go unheard and members are stopped while others wait for them."""
 
 _REQUESTS = {
     What.PUBLISH_LOST: (Request.PRODUCE, Wrong.LOST),
@@ -107,7 +110,7 @@ def run(scenario: Scenario) -> Verdict:
     """Run ``scenario``; raises ``Broken`` when an invariant does not hold."""
     random.seed(scenario.seed)
     loop = SimLoop()
-    cluster = Cluster(seed=scenario.seed)
+    cluster = Cluster(seed=scenario.seed, fetched_records=min(100, scenario.max_held))
     defects = _defects()
     try:
         with simulated(loop, cluster) as logged:
@@ -244,8 +247,7 @@ class World:
             return
         stop, run = member.stop, member.run
         stop.set()
-        # To join, or to be asked again, may take as long as the others' rebalance and unheard requests.
-        deadline = self._loop.time() + (90.0 if self.ledger.excuses else _LEAVE_S)
+        began = self._loop.time()
         assert run is not None
 
         def look() -> None:
@@ -255,7 +257,7 @@ class World:
                 self._check_left(member)
                 self._gone(member)
                 self._at(self._loop.time() + again_s, lambda: self._start(member))
-            elif self._loop.time() > deadline:
+            elif self._loop.time() - began > (_LONGEST_LEAVE_S if self.ledger.excuses else _LEAVE_S):
                 self.ledger.breach("I10", f"{member.name} did not leave")
             else:
                 self._at(self._loop.time() + 0.1, look)

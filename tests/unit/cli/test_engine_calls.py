@@ -134,6 +134,7 @@ def test_what_holds_an_engine_stands_below_the_table() -> None:
         "holds": [{"why": "operator: lunch", "since": since}],
         "lanes_waiting": {"llm-worker.retry.5s": 4},
         "flood": flood,
+        "held_keys": [{"topic": "email.received", "partition": 2, "offset": 71}],
     }
     table = lines(
         [Answer(service="llm-worker", status=held), Answer(service="notifier", fault="does not answer")],
@@ -145,5 +146,6 @@ def test_what_holds_an_engine_stands_below_the_table() -> None:
         "llm-worker: paused by operator: lunch for 90 s",
         "llm-worker: 20 in a row, 40 of 50 lately would be dead letters; one is tried in 12 s",
         "llm-worker: 4 waiting in llm-worker.retry.5s",
+        "llm-worker: a key is held until the dead letter of email.received/2 offset 71 is replayed",
         "notifier: does not answer",
     ]

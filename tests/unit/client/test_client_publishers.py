@@ -214,7 +214,7 @@ def test_the_ready_made_events_say_what_they_should(publisher, ingress):
     publisher.publish_error(42, "no answer")
     publisher.publish_error(42, "no answer")
     failed, done, server, first, second = ingress.events
-    assert (failed.type, failed.data["message"], failed.data["size_gb"]) == ("backup.failed", "disk full", 3)
+    assert (failed.type, failed.data["error"], failed.data["size_gb"]) == ("backup.failed", "disk full", 3)
     assert done.type == "backup.succeeded"
     assert failed.thread_key == done.thread_key == "backup/db1"
     assert (server.data["online"], server.thread_key) == (False, "minecraft/survival")

@@ -1,107 +1,90 @@
-"""The outlet: round trips are shared, order is kept, and nobody is told it is done before it is."""
+"""The outlet while Kafka refuses: it insists, tells it once, and lets go of what is not ours."""
 
 import asyncio
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
+from support.logged import logged
 
-from posta.domain.envelope import Wire
+from posta.domain.envelope import Wire, header
 from posta.engine import outlet as module
+from posta.engine.dead_letters import write_dead_letter
 from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.partition import Partition, Phase
 from posta.kafka.producer import PublishFailed, TooLarge
 
+WIRE = Wire(key=b"k", value=b"v" * 200_000, headers=())
 
-class Kafka:
-    """What a producer did; ``answers`` are raised in turn, then everything is confirmed."""
 
-    def __init__(self, *answers: Exception) -> None:
-        self.answers = list(answers)
-        self.batches: list[tuple[str, int | None, list[bytes]]] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
+class Broker:
+    """A producer before a broker that refuses for a while, or what is too large for ever."""
+
+    def __init__(self, *, refusals: int = 0, most_bytes: int = 1 << 30) -> None:
+        self.refusals = refusals
+        self.most_bytes = most_bytes
+        self.written: list[Wire] = []
 
     async def publish(self, topic, records, *, timeout_s, partition=None):
-        values = [record.value for record in records]
-        self.batches.append((topic, partition, values))
-        await self.gate.wait()
-        if b"huge" in values:
-            raise TooLarge("too large")
-        if self.answers:
-            raise self.answers.pop(0)
-
-
-def wire(value: str) -> Wire:
-    return Wire(key=b"k", value=value.encode(), headers=())
-
-
-@pytest.fixture
-def partition() -> Partition:
-    return Partition(tp=TopicPartition("t", 0), topic="t")
+        await asyncio.sleep(0)
+        if self.refusals:
+            self.refusals -= 1
+            raise PublishFailed("TopicAuthorizationFailedError")
+        for wire in records:
+            if len(wire.value) > self.most_bytes:
+                raise TooLarge("too large")
+        self.written += records
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     monkeypatch.setattr(module, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(module, "_LONGEST_PAUSE_S", 0.001)
 
 
-async def test_what_comes_while_a_batch_is_on_its_way_shares_the_next_round_trip(partition):
-    kafka = Kafka()
-    kafka.gate.clear()
-    outlet = Outlet(kafka, timeout_s=1)
-    first = asyncio.create_task(outlet.record("lane", wire("1"), partition))
-    await asyncio.sleep(0.001)
-    others = [asyncio.create_task(outlet.record("lane", wire(f"{n}"), partition)) for n in range(2, 6)]
-    await asyncio.sleep(0.001)
-    assert not first.done()
-    kafka.gate.set()
-    await asyncio.gather(first, *others)
-    assert kafka.batches == [("lane", None, [b"1"]), ("lane", None, [b"2", b"3", b"4", b"5"])]
-    assert not outlet._streams, "a stream that is empty ends"
+def blocked(topic: str) -> float | None:
+    return REGISTRY.get_sample_value("posta_publish_blocked_messages", {"topic": topic})
 
 
-async def test_each_topic_and_each_given_partition_is_a_stream_of_its_own(partition):
-    kafka = Kafka()
-    outlet = Outlet(kafka, timeout_s=1)
-    await asyncio.gather(
-        outlet.record("a", wire("1"), partition),
-        outlet.record("a", wire("2"), partition, to=3),
-        outlet.records([("b", wire("3")), ("b", wire("4"))], partition),
-    )
-    assert sorted(kafka.batches, key=str) == [
-        ("a", 3, [b"2"]),
-        ("a", None, [b"1"]),
-        ("b", None, [b"3", b"4"]),
-    ]
+def a_partition() -> Partition:
+    return Partition(tp=TopicPartition("t", 0), topic="t")
 
 
-async def test_a_failed_batch_is_tried_again_without_what_is_not_ours_any_more(partition):
-    kafka, lost = Kafka(PublishFailed("no answer")), Partition(tp=TopicPartition("t", 1), topic="t")
-    kafka.gate.clear()
-    outlet = Outlet(kafka, timeout_s=1)
-    ours = asyncio.create_task(outlet.record("lane", wire("ours"), partition))
-    theirs = asyncio.create_task(outlet.record("lane", wire("theirs"), lost))
-    await asyncio.sleep(0.001)
-    lost.phase = Phase.CLOSED
-    kafka.gate.set()
-    await asyncio.wait_for(ours, 5)
+async def test_a_forbidden_topic_is_told_once_for_all_records_and_once_when_it_works():
+    broker = Broker(refusals=60)
+    outlet = Outlet(broker, timeout_s=1)
+    partition = a_partition()
+    with logged() as lines:
+        await asyncio.gather(*(outlet.record("forbidden", WIRE, partition) for _ in range(10)))
+    assert len(lines["publish_failed_will_retry"]) == 1
+    assert len(lines["publish_works_again"]) == 1
+    assert len(broker.written) == 10
+    assert blocked("forbidden") == 0
+
+
+async def test_a_record_whose_partition_is_lost_is_let_go():
+    broker = Broker(refusals=1 << 30)
+    outlet = Outlet(broker, timeout_s=1)
+    partition = a_partition()
+    publishing = asyncio.create_task(outlet.record("lost", WIRE, partition))
+    while blocked("lost") != 1:  # noqa: ASYNC110 - the gauge tells nobody
+        await asyncio.sleep(0)
+    partition.phase = Phase.CLOSED
     with pytest.raises(Abandoned):
-        await asyncio.wait_for(theirs, 5)
-    assert kafka.batches[-1][2] == [b"ours"]
+        await publishing
+    assert blocked("lost") == 0
 
 
-async def test_one_record_that_is_too_large_does_not_take_its_batch_with_it(partition):
-    kafka = Kafka()
-    outlet = Outlet(kafka, timeout_s=1)
-    outcomes = await asyncio.gather(
-        *(outlet.record("lane", wire(value), partition) for value in ("1", "huge", "2")),
-        return_exceptions=True,
-    )
-    assert [type(outcome) for outcome in outcomes] == [type(None), TooLarge, type(None)]
+async def test_a_dead_letter_that_is_too_large_is_written_in_part():
+    broker = Broker(most_bytes=5000)
+    await write_dead_letter(Outlet(broker, timeout_s=1), "g.dlq", WIRE, a_partition())
+    (written,) = broker.written
+    assert len(written.value) == 4096
+    assert header(written.headers, "posta-original-size") == "200000"
 
 
-async def test_a_defect_of_the_producer_is_told_to_whoever_waits(partition):
-    outlet = Outlet(Kafka(RuntimeError("a defect")), timeout_s=1)
-    with pytest.raises(RuntimeError, match="a defect"):
-        await asyncio.wait_for(outlet.record("lane", wire("1"), partition), 5)
-    await asyncio.wait_for(outlet.record("lane", wire("2"), partition), 5)
+async def test_a_dead_letter_of_which_nothing_is_taken_is_not_called_written():
+    broker = Broker(most_bytes=-1)
+    with pytest.raises(TooLarge):
+        await write_dead_letter(Outlet(broker, timeout_s=1), "g.dlq", WIRE, a_partition())
+    assert broker.written == []

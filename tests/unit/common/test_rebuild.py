@@ -81,7 +81,7 @@ async def test_failures_and_defects_are_tried_again_and_the_commits_are_told_bef
     monkeypatch.setattr(rebuild, "standing", standing)
     consumer, told = Consumer(), []
 
-    def restored(commits):
+    async def restored(commits):
         told.append((commits, set(consumer.paused)))
 
     one = Rebuild(GROUP, KafkaSettings(), ordered)

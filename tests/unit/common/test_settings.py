@@ -2,6 +2,7 @@
 
 import pytest
 
+from posta.domain.flood import FloodPolicy
 from posta.errors import ConfigurationError
 from posta.settings import Group, ServiceSettings, load
 
@@ -117,3 +118,13 @@ def test_of_a_missing_group_each_required_variable_is_named():
     assert str(caught.value) == (
         "environment: POSTA_ACCOUNT__NAME: Field required; POSTA_ACCOUNT__PASSWORD: Field required"
     )
+
+
+def test_the_flood_breaker_is_tuned_by_the_environment():
+    given = {"POSTA_ENGINE__FLOOD_IN_A_ROW": "7", "POSTA_ENGINE__FLOOD_SHARE": "0"}
+    flood = load(ServiceSettings, given).engine.flood()
+    assert (flood.in_a_row, flood.share) == (7, None)
+    assert load(ServiceSettings, {}).engine.flood() == FloodPolicy(), "the same defaults"
+    assert load(ServiceSettings, {"POSTA_ENGINE__FLOOD_BREAKER": "false"}).engine.flood() is None
+    with pytest.raises(ConfigurationError, match="FLOOD_LONGEST_COOL_DOWN_S"):
+        load(ServiceSettings, {"POSTA_ENGINE__FLOOD_COOL_DOWN_S": "900"})

@@ -9,6 +9,8 @@ import pytest
 import support.compose_file as compose
 from support.compose_file import PUBLIC_KEY
 
+from ingress.receivers.rules import FILE_NAME as RECEIVERS
+from ingress.receivers.rules import GitHub, load_receivers
 from ingress.settings import Settings as IngressSettings
 from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME, load_destinations
@@ -43,6 +45,11 @@ def destinations():
 
 def webhook_variables():
     return {one.webhook_url.env for one in destinations().destinations.values() if one.webhook_url}
+
+
+def secret_variables():
+    receivers = load_receivers(ROOT / "deploy" / "config" / RECEIVERS).receivers.values()
+    return {one.secret.env for one in receivers if isinstance(one, GitHub)}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +89,8 @@ def test_every_variable_of_posta_it_sets_is_one_the_service_reads(services, name
     known = set(variables(OWN[name]))
     if name == "notifier":
         known |= webhook_variables()
+    if name == "ingress":
+        known |= secret_variables()
     foreign = {one for one in services[name]["environment"] if one.startswith("POSTA_")} - known
     assert not foreign
 

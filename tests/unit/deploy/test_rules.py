@@ -8,20 +8,30 @@ from ingress.commands.rules import FILE_NAME as COMMANDS
 from ingress.commands.rules import load_commands
 from ingress.limits.hours import FILE_NAME as HOURS
 from ingress.limits.hours import load_hours
+from ingress.receivers.rules import FILE_NAME as RECEIVERS
+from ingress.receivers.rules import load_receivers
 from llm_worker.providers.lineup import load_lineup
 from llm_worker.providers.rules import FILE_NAME as MODELS
 from llm_worker.rules import PATH as ANSWERS
 from llm_worker.rules import load_rules
 from llm_worker.settings import LlmSettings
+from notifier.rendering.templates import FOLDER as TEMPLATES
+from notifier.rendering.templates import load_templates
+from notifier.routing.rules import FILE_NAME as ROUTES
+from notifier.routing.rules import load_routes
 from posta.destinations import FILE_NAME as DESTINATIONS
 from posta.destinations import load_destinations
 
+TEMPLATE_FILES = ("backup.yaml", "minecraft.yaml", "posta.destination.disabled.yaml", "posta.digest.yaml")
 CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 
 LOADERS = {
     COMMANDS: lambda: load_commands(CONFIG / COMMANDS),
     HOURS: lambda: load_hours(CONFIG / HOURS),
+    RECEIVERS: lambda: load_receivers(CONFIG / RECEIVERS),
     DESTINATIONS: lambda: load_destinations(CONFIG / DESTINATIONS),
+    ROUTES: lambda: load_routes(CONFIG),
+    **{f"{TEMPLATES}/{name}": lambda: load_templates(CONFIG) for name in TEMPLATE_FILES},
     ANSWERS.as_posix(): lambda: load_rules(CONFIG),
     MODELS: lambda: load_lineup(CONFIG, LlmSettings(), {}),
 }

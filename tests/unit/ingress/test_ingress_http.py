@@ -500,3 +500,30 @@ async def test_the_api_describes_what_it_takes(rig):
     schema = paths["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["type"]
     assert "202" in paths["/v1/events"]["post"]["responses"]
+
+
+# --- the lane ------------------------------------------------------------------------------------
+
+
+async def test_a_defect_in_an_answer_is_a_500_that_tells_nothing(rig, monkeypatch):
+    def defect(*_args):
+        raise RuntimeError("with a secret in it")
+
+    monkeypatch.setattr(rig.interactions, "_rules", defect)
+    response = await rig.interact(ask())
+    problem = assert_problem(response, 500)
+    assert "secret" not in response.text
+    assert "trace_id" in problem
+
+
+async def test_other_methods_and_paths_go_on_to_the_application(rig):
+    assert (await rig.http.get(PATH)).status_code == 405
+    assert (await rig.http.get("/nowhere")).status_code == 404
+    assert (await rig.http.get("/health/live")).status_code == 200
+
+
+async def test_the_lane_counts_requests_by_route_as_the_application_does(rig):
+    labels = {"route": PATH, "method": "POST", "code": "200"}
+    before = value("posta_http_requests_total", **labels)
+    await rig.interact({"type": 1})
+    assert value("posta_http_requests_total", **labels) == before + 1

@@ -23,11 +23,13 @@ class Deliver:
     def __init__(self):
         self.given = []
         self.error = None
+        self.outgoing = ()
 
     async def __call__(self, handled):
         self.given.append(handled.event.id)
         if self.error is not None:
             raise self.error
+        return self.outgoing
 
 
 @pytest.fixture
@@ -63,6 +65,21 @@ async def test_an_event_whose_time_has_come_is_claimed_and_delivered(handle, del
     await handle(message(event))
     assert deliver.given == [event.id]
     assert await claims.cancel(event.id, by="x") is Cancelled.TOO_LATE
+
+
+async def test_what_is_published_instead_of_a_delivery_is_counted(handle, deliver, claims):
+    event = event_at()
+    deliver.outgoing = ("a copy", "another")
+    assert await handle(message(event)) == ["a copy", "another"]
+    assert claims.rows[event.id].copies == 2
+
+
+async def test_a_delivery_counts_even_when_it_cannot_be_noted(deliver):
+    class Forgetful(MemoryPublishedEvents):
+        async def settle(self, event_id, *, copies):
+            raise Unavailable("postgres", "the test said so")
+
+    assert await scheduled(deliver, Forgetful(), clock=NOW.timestamp)(message(event_at())) == []
 
 
 async def test_a_cancelled_event_is_done_without_being_delivered(handle, deliver, claims):

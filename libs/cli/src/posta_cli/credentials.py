@@ -1,6 +1,7 @@
 """The secrets a system makes for itself once: two API keys, the sandbox's Discord key pair, the mailbox."""
 
 import hashlib
+import hmac
 import json
 import secrets
 from dataclasses import asdict, dataclass
@@ -16,8 +17,11 @@ ADMIN_SCOPES = (
     "engine:operate",
     "engine:read",
     "events:publish",
+    "events:read",
     "governor:read",
     "interactions:read",
+    "pull:consume",
+    "pull:operate",
 )
 
 
@@ -84,6 +88,16 @@ def api_keys_value(credentials: Credentials) -> str:
         ("admin", ADMIN_SCOPES, credentials.admin_key),
     )
     return ",".join(f"{name}:{'+'.join(scopes)}:{_sha256(key)}" for name, scopes, key in entries)
+
+
+def destinations_key(credentials: Credentials) -> str:
+    """Return the key that webhooks' URLs are encrypted with, 64 hex digits; it follows from the seed."""
+    return hmac.new(bytes.fromhex(credentials.discord_seed), b"destinations", hashlib.sha256).hexdigest()
+
+
+def bot_token(credentials: Credentials) -> str:
+    """Return the bot's token at the look-alike Discord, which takes any."""
+    return hmac.new(bytes.fromhex(credentials.discord_seed), b"bot", hashlib.sha256).hexdigest()
 
 
 def _api_key() -> str:

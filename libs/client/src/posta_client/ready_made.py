@@ -27,12 +27,12 @@ class ReadyMade(Generic[R_co]):
 
     def publish_backup_error(self, name: str, error: object, **details: Any) -> R_co:
         """The backup ``name`` failed. A later success of it edits this message."""
-        data = {"title": f"Backup failed: {name}", "message": str(error), "severity": "error", "backup": name}
+        data = {"job": name, "error": str(error), "severity": "error"}
         return self.publish("backup.failed", data | details, _thread(BACKUP, name))
 
     def publish_backup_success(self, name: str, **details: Any) -> R_co:
         """The backup ``name`` is done; ``details`` such as ``size`` or ``duration_s`` are shown."""
-        data = {"title": f"Backup done: {name}", "severity": "success", "backup": name}
+        data = {"job": name, "severity": "success"}
         return self.publish("backup.succeeded", data | details, _thread(BACKUP, name))
 
     def publish_minecraft_status(
@@ -40,7 +40,6 @@ class ReadyMade(Generic[R_co]):
     ) -> R_co:
         """A game server is up or down; one message per server is kept up to date."""
         data: dict[str, Any] = {
-            "title": f"Minecraft server {server} is {'up' if online else 'down'}",
             "severity": "success" if online else "error",
             "server": server,
             "online": online,
@@ -51,7 +50,7 @@ class ReadyMade(Generic[R_co]):
 
     def publish_error(self, user_id: object, text: object, details: Mapping[str, Any] | None = None) -> R_co:
         """Something went wrong for a person; the same text again is counted on the message that is there."""
-        data = {"title": "Error", "message": str(text), "severity": "error", "user_id": str(user_id)}
+        data = {"message": str(text), "severity": "error", "user_id": str(user_id)}
         return self.publish(
             "error.reported",
             data | dict(details or {}),

@@ -4,7 +4,8 @@
     a second time:          the process ends at once, with code 130
     grace period over:      the process ends at once, with code 1
 
-Exit codes: 0 drained, 1 failed or not drained in time, 78 (EX_CONFIG) wrong configuration.
+Exit codes: 0 drained, 1 failed or not drained in time, 70 (EX_SOFTWARE) the event loop was blocked (see
+``posta.watchdog``), 78 (EX_CONFIG) wrong configuration.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from posta.settings import ServiceSettings, load
 from posta.telemetry.logs import get_logger, setup_logging
 from posta.telemetry.tracing import setup_tracing
 from posta.version import service_version
+from posta.watchdog import watching
 
 EX_CONFIG = 78
 _KILLED = 130
@@ -74,7 +76,8 @@ async def _supervise(settings: S, serve: Serve[S]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     try:
-        await serve(settings, stop)
+        with watching(settings.watchdog):
+            await serve(settings, stop)
     except ConfigurationError:
         raise
     except Exception:

@@ -8,11 +8,20 @@ import os
 import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from posta.domain.flood import FloodPolicy
 from posta.earlier_names import adopt
 from posta.errors import ConfigurationError
 
@@ -55,6 +64,10 @@ class KafkaSettings(Group):
     """Copies of each topic when it is created; 3 in production."""
     session_timeout_s: float = Field(default=10.0, ge=1, le=300)
     """A member silent for so long is taken for dead and its partitions go to others."""
+    group_instance_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    """Makes this process a *static* member of its group: a restart within ``session_timeout_s`` gets its
+    partitions back without a rebalance. Each process needs an id of its own, such as its pod's name in a
+    StatefulSet."""
     request_timeout_s: float = Field(default=10.0, gt=0, le=120)
     """How long one publish may take before its outcome counts as unknown."""
 
@@ -108,6 +121,56 @@ class ShutdownSettings(Group):
     """From SIGTERM to exit: what is in flight is finished or handed back within it."""
 
 
+class WatchdogSettings(Group):
+    """When an event loop that does not run is noticed."""
+
+    stall_s: float = Field(default=10.0, ge=1, le=3600)
+    """So long without a tick the stacks are logged, once."""
+    exit_after_s: float = Field(default=60.0, ge=0, le=3600)
+    """So long without a tick the process ends with code 70, to be started anew; 0: never."""
+
+
+class EngineSettings(Group):
+    """When a group pauses instead of emptying its topics into the dead letters: its flood breaker."""
+
+    flood_breaker: bool = True
+    """Off: every record that is given up becomes a dead letter."""
+    flood_in_a_row: int = Field(default=50, ge=0, le=1_000_000)
+    """Deaths without a success between them that trip it; 0: no such rule."""
+    flood_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of deaths among the records that ended within the window; 0: no such rule."""
+    flood_at_least: int = Field(default=50, ge=1, le=1_000_000)
+    """Fewer ended records within the window say nothing about a share."""
+    flood_window_s: float = Field(default=60.0, gt=0, le=86_400)
+    """Seconds that the share is about."""
+    flood_cool_down_s: float = Field(default=30.0, gt=0, le=86_400)
+    """Seconds from the first trip to one record that is tried; doubles with each trip that follows."""
+    flood_longest_cool_down_s: float = Field(default=600.0, gt=0, le=86_400)
+    """Seconds where the doubling ends; not below the first cool-down."""
+    flood_forget_s: float = Field(default=600.0, gt=0, le=86_400)
+    """A trip so many seconds after the last resumption counts as a first one again."""
+
+    @model_validator(mode="after")
+    def _is_a_policy(self) -> Self:
+        if self.flood_longest_cool_down_s < self.flood_cool_down_s:
+            raise ValueError("FLOOD_LONGEST_COOL_DOWN_S must not be shorter than FLOOD_COOL_DOWN_S")
+        return self
+
+    def flood(self) -> FloodPolicy | None:
+        """As the engine wants it."""
+        if not self.flood_breaker:
+            return None
+        return FloodPolicy(
+            in_a_row=self.flood_in_a_row or None,
+            share=self.flood_share or None,
+            at_least=self.flood_at_least,
+            window_s=self.flood_window_s,
+            cool_down_s=self.flood_cool_down_s,
+            longest_cool_down_s=self.flood_longest_cool_down_s,
+            forget_s=self.flood_forget_s,
+        )
+
+
 class ServiceSettings(BaseSettings):
     """What every service needs; each service adds its own groups in its ``settings.py``."""
 
@@ -123,6 +186,8 @@ class ServiceSettings(BaseSettings):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
+    engine: EngineSettings = EngineSettings()
     config_dir: Path = Path("deploy/config")
     """Folder of the YAML rules."""
     state_dir: Path = Path(".posta/state")

@@ -53,8 +53,17 @@ def _add_interactions(router: APIRouter, world: World) -> None:
     @router.post("/interactions")
     async def create(request: InteractionRequest) -> dict[str, Any]:
         message = _message(world, request.message_id) if request.message_id else None
-        interaction = await world.deliverer.deliver(request.use(message), request.tampering())
+        is_menu = request.command_type == "message" and request.target
+        targeted = _message(world, str(request.target)) if is_menu else None
+        types = world.discord.commands.option_types(request.command)
+        use = request.use(message, targeted, types)
+        interaction = await world.deliverer.deliver(use, request.tampering())
         return interaction.view(world.clock())
+
+    @router.get("/commands")
+    async def commands(*, in_guild: bool = True) -> list[dict[str, Any]]:
+        place = people.guild_channel(people.DEFAULT_GUILD, people.DEFAULT_CHANNEL)
+        return world.discord.commands.usable_in(place.guild_id if in_guild else None)
 
     @router.get("/interactions")
     async def index(limit: int = 200) -> list[dict[str, Any]]:

@@ -8,7 +8,10 @@ from posta_sandbox.discord import people
 from posta_sandbox.discord.delivery import Tampering
 from posta_sandbox.discord.interactions import COMMAND, TYPE_BY_NAME, Use
 from posta_sandbox.discord.people import Place, User
+from posta_sandbox.discord.resolved import Resolved
 from posta_sandbox.problems import Problem
+
+_COMMAND_TYPES = {"chat": 1, "user": 2, "message": 3}
 
 
 class InteractionRequest(BaseModel):
@@ -30,19 +33,27 @@ class InteractionRequest(BaseModel):
     values: list[str] = []
     message_id: str | None = None
     """For a component: the message it is on."""
+    command_type: Literal["chat", "user", "message"] = "chat"
+    target: str | None = None
+    """Of a menu command: the message's id, or the person's name."""
+    focused: str | None = None
+    """Autocomplete: the option that is being typed."""
     signature: Literal["bad", "missing", "malformed"] | None = None
     timestamp_offset_s: int = 0
     payload: dict[str, Any] = {}
     raw_body: str | None = None
     repeat: int = Field(1, ge=1, le=100)
 
-    def use(self, message: dict[str, Any] | None) -> Use:
-        """Return who does what where."""
+    def use(
+        self, message: dict[str, Any] | None, targeted: dict[str, Any] | None, option_types: dict[str, int]
+    ) -> Use:
+        """Return who does what where; ``targeted`` is the message whose menu it was."""
         user = people.user(self.user)
+        resolved = Resolved()
         return Use(
             type=self._type(),
             command=self.command,
-            options=self.options,
+            options=resolved.options(self.options, option_types),
             user=user,
             place=self._place(user),
             locale=self.locale or user.locale,
@@ -50,7 +61,19 @@ class InteractionRequest(BaseModel):
             custom_id=self.custom_id,
             values=tuple(self.values),
             message=message,
+            command_type=_COMMAND_TYPES[self.command_type],
+            target_id=self._target(targeted, resolved),
+            resolved=resolved.found,
+            option_types=option_types,
+            focused=self.focused,
         )
+
+    def _target(self, targeted: dict[str, Any] | None, resolved: Resolved) -> str | None:
+        if self.command_type == "message" and targeted is not None:
+            return resolved.message(targeted)
+        if self.command_type == "user" and self.target:
+            return resolved.person(self.target)
+        return None
 
     def _type(self) -> int:
         if isinstance(self.type, int):

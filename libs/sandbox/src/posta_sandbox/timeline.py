@@ -6,11 +6,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from posta_sandbox.discord import people
+from posta_sandbox.discord.interactions import AUTOCOMPLETE, PING
 from posta_sandbox.faults import Service
 from posta_sandbox.world import World
 
 INTERACTIONS_SHOWN = 150
 POSTS_SHOWN = 150
+_UNSEEN = (PING, AUTOCOMPLETE)
+"""Nobody sees these in a channel."""
 _TICK_S = 5
 """An interaction fails by the passing of time alone; the page sees that this much later at most."""
 
@@ -33,7 +36,8 @@ def timeline_routes(world: World) -> APIRouter:
 def timeline(world: World) -> dict[str, Any]:
     """Return people, places and the newest items, oldest first."""
     state = world.discord.state
-    interactions = list(state.interactions.values())[-INTERACTIONS_SHOWN:]
+    said = [i for i in state.interactions.values() if i.use.type not in _UNSEEN]
+    interactions = said[-INTERACTIONS_SHOWN:]
     webhooks = {webhook.id: webhook.name for webhook in state.webhooks.values()}
     posts = list(state.posts)[-POSTS_SHOWN:]
     items = [i.view(world.clock()) | {"kind": "interaction"} for i in interactions]

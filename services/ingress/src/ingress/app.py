@@ -1,6 +1,7 @@
 """Wires ingress: opened from the inside out, closed in the other order."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from ingress.events.side import EventRules, events_side
 from ingress.interactions.lane import InteractionsLane
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.side import interactions_side
+from ingress.receivers.rules import FILE_NAME as RECEIVERS_FILE
+from ingress.receivers.rules import Receivers, load_receivers
 from ingress.settings import Settings
 from ingress.spool import Spool
 from ingress.spool_file import SpoolPolicy
@@ -37,13 +40,19 @@ class _Rules:
 
     interactions: LiveRules
     destinations: Destinations
+    receivers: Receivers
     api_keys: ApiKeys
 
     @classmethod
     def read(cls, settings: Settings) -> "_Rules":
+        interactions = LiveRules(settings.config_dir)
+        destinations = load_destinations(settings.config_dir / DESTINATIONS_FILE)
+        receivers = load_receivers(settings.config_dir / RECEIVERS_FILE)
+        receivers.check(destinations, file=settings.config_dir / RECEIVERS_FILE)
         return cls(
-            interactions=LiveRules(settings.config_dir),
-            destinations=load_destinations(settings.config_dir / DESTINATIONS_FILE),
+            interactions=interactions,
+            destinations=destinations,
+            receivers=receivers,
             api_keys=ApiKeys.parse(settings.api_keys.get_secret_value()),
         )
 
@@ -86,7 +95,9 @@ def _event_rules(settings: Settings, rules: _Rules) -> EventRules:
         api_keys=rules.api_keys,
         destinations=rules.destinations,
         max_body_bytes=settings.ingress.max_body_bytes,
-        keys_file=settings.keys_file,
+        memory=settings.spool_file.parent,
+        receivers=rules.receivers,
+        receiver_secrets=rules.receivers.secrets(os.environ),
     )
 
 

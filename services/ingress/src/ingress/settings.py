@@ -93,8 +93,3 @@ class Settings(ServiceSettings):
     def spool_file(self) -> Path:
         """Where the spool is kept."""
         return self.state_dir / "ingress" / "spool.sqlite3"
-
-    @property
-    def keys_file(self) -> Path:
-        """Where the API keys last read from PostgreSQL are remembered."""
-        return self.state_dir / "ingress" / "api_keys.json"

@@ -117,6 +117,7 @@ def _engine(
             concurrency=settings.llm.concurrency,
             handler_timeout_s=lineup.longest_call_s * lineup.most_calls + _HANDLING_MARGIN_S,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
+            flood=settings.engine.flood(),
         ),
         on_given_up=questions.apologise,
         gates=(Gate(name=DEPENDENCY, probe=database.ping), room.gate),

@@ -146,7 +146,12 @@ class AnswerQuestions:
         try:
             turn = await self._asker.turn(inquiry, first_model(route, event.id))
         except NoTurn as exc:
-            return await self._found_or(event.id, scratch, self._shortage(inquiry, exc))
+            # Who waited here a moment ago was looked up then.
+            looked_up = self._waiting.is_here(event.id)
+            shortage = self._shortage(inquiry, exc)
+            if looked_up:
+                raise shortage from None
+            return await self._found_or(event.id, scratch, shortage)
         return await self._with_turn(event, question, inquiry, turn, scratch)
 
     async def _found_or(self, event_id: str, scratch: str | None, failure: Exception) -> Answer:

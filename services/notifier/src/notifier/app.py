@@ -145,6 +145,7 @@ def _engine(
             concurrency=settings.discord.concurrency,
             handler_timeout_s=settings.handler_timeout_s,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
+            flood=settings.engine.flood(),
         ),
         on_given_up=watched_given_up(deliveries.apologise, notes),
         gates=(Gate(name=DEPENDENCY, probe=database.ping),),

@@ -3,7 +3,7 @@
 From the claim on an event cannot be cancelled; when the attempt is refused for now it can be again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from notifier.refusals import OutcomeUnknown
@@ -28,6 +28,10 @@ class Claims(Protocol):
         """It was not sent. Raises ``Unavailable``."""
         ...
 
+    async def settle(self, event_id: str, *, copies: int) -> None:
+        """Nothing is left to do but what was published instead. Raises ``Unavailable``."""
+        ...
+
 
 def scheduled(handle: Handler, claims: Claims, *, clock: Callable[[], float]) -> Handler:
     """``handle``, with published events held back until their time and cancelled ones withheld.
@@ -45,12 +49,14 @@ def scheduled(handle: Handler, claims: Claims, *, clock: Callable[[], float]) ->
             log.info("event_withheld", event_id=event.id, reason="cancelled")
             return None
         try:
-            return await handle(message)
+            outgoing = list(await handle(message) or ())
         except OutcomeUnknown:
             raise
         except Failure:
-            await _release(claims, event.id)
+            await _noted(claims.release(event.id), event.id)
             raise
+        await _noted(claims.settle(event.id, copies=len(outgoing)), event.id)
+        return outgoing
 
     return handled
 
@@ -62,9 +68,9 @@ def _check_time(event: Event[EventPublished], now: float) -> None:
         raise NotNow("its time has not come", wait_s=wait_s)
 
 
-async def _release(claims: Claims, event_id: str) -> None:
-    """Let it be cancelled again; the failure that is under way tells more than one in here."""
+async def _noted(noting: Awaitable[None], event_id: str) -> None:
+    """Note how the attempt ended. What is delivered, or failed, is so whether or not it can be noted."""
     try:
-        await claims.release(event_id)
+        await noting
     except Unavailable as exc:
-        log.warning("event_not_released", event_id=event_id, reason=str(exc))
+        log.warning("event_not_noted", event_id=event_id, reason=str(exc))

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
-from support.ingress_rig import NOW
+from support.ingress_rig import CONFIG, NOW
 
+from ingress.events.addresses import AddressBook
 from ingress.events.idempotency import Held, Idempotency, request_of
 from ingress.events.idempotency_store import MemoryStore
 from ingress.spool_file import SpoolFull
 from posta.auth import ApiKey, ApiKeys, Principal, digest_of, new_key
+from posta.destinations import load_destinations
 from posta.domain.envelope import decode
 from posta.errors import Unavailable
 from posta.postgres.keyring import KeyRing
@@ -210,6 +213,7 @@ async def test_another_publishers_event_looks_like_none(rig):
 async def test_a_key_without_the_scope_sees_nothing(rig):
     problem(await ask(rig, "event:x", key=rig.useless_key), 403)
     problem(await ask(rig, "event:x", key="posta_wrong"), 401)
+    problem(await ask(rig, "event:%00"), 422)
 
 
 async def test_without_the_database_events_are_accepted_and_their_fate_is_503(rig):
@@ -242,6 +246,35 @@ async def test_a_key_from_the_database_is_held_to_its_sources_and_destinations(r
     rig.api_key = key
     assert (await rig.publish(EVENT | {"source": "/db/1"})).status_code == 202
     assert "/db/*" in problem(await rig.publish(EVENT | {"source": "/web"}), 403)["detail"]
+
+
+class Registered:
+    """Destinations as `posta destinations` keeps them."""
+
+    def __init__(self, *names):
+        self.names = names
+        self.away = False
+
+    async def all(self):
+        if self.away:
+            raise Unavailable("postgres", "the test said so")
+        return [SimpleNamespace(id=name) for name in self.names]
+
+
+async def test_a_registered_destination_is_known_at_once_and_while_the_database_is_away(rig, tmp_path):
+    configured = load_destinations(CONFIG / "destinations.yaml")
+    registry, file = Registered(), tmp_path / "i" / "destinations.json"
+    now = 0.0
+    rig.events_of(book=AddressBook(configured, registry, file=file, clock=lambda: now))
+    problem(await rig.publish(EVENT | {"destination": "team"}), 422)
+    registry.names = ("team",)
+    problem(await rig.publish(EVENT | {"destination": "team"}), 422)
+    now = 1.0
+    assert (await rig.publish(EVENT | {"destination": "team"})).status_code == 202
+    registry.away = True
+    rig.events_of(book=AddressBook(configured, registry, file=file))
+    assert (await rig.publish(EVENT | {"destination": "team"})).status_code == 202
+    assert rig.publisher.written[-1][1].key == b"team"
 
 
 @pytest.mark.parametrize("deliver_at", ["2026-03-01T00:00:00Z", "tomorrow"])

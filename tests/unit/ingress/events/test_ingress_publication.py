@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ingress.events.addresses import AddressBook
 from ingress.events.cloudevent import Published
 from ingress.events.publication import (
     BadIdempotencyKey,
@@ -27,7 +28,7 @@ def composed(*, publisher="backup", idempotency_key=None, destinations=TWO, may=
         publisher=Principal(name=publisher, scopes=frozenset(), **(may or {})),
         number=number,
         idempotency_key=idempotency_key,
-        destinations=destinations,
+        addresses=AddressBook(destinations).addresses,
         now=NOW,
     )
 

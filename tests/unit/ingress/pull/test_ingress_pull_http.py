@@ -153,6 +153,12 @@ async def test_everything_else_needs_the_right_key_and_the_database(bot, mailbox
     assert (response.status_code, response.headers["retry-after"]) == (503, "5")
 
 
+async def test_what_postgresql_cannot_be_asked_is_422(bot, mailbox):
+    assert (await bot.post("/discord/events/a%00b/processed")).status_code == 422
+    assert (await bot.post("/discord/events/a/failed", json={"error": "\x00"})).status_code == 422
+    assert mailbox.asked == []
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "max_attempts=4", "lease_s=0", "limit=x"])
 async def test_a_wrong_wish_is_422(bot, query):
     assert (await bot.get(f"/discord/events?{query}")).status_code == 422

@@ -93,7 +93,7 @@ class Fleet:
         await self.purses[number].look()
 
     async def set(self, number):
-        """The database's clock is set; a worker that has run before sees it, not only one that starts then."""
+        """The database's clock is set; a worker that has run before sees it, not only a new one."""
         self.set_by += self.chance.choice([-600.0, -1.0, 0.5, 30.0, 3600.0])
         await self.purses[number].look()
 

@@ -14,6 +14,7 @@ import typer
 
 from posta_cli.bench import markdown, scenarios
 from posta_cli.bench.contenders import Programs
+from posta_cli.bench.deliveries.run import DeliveryBench
 from posta_cli.bench.intake.run import Size, intake_bench
 from posta_cli.bench.machine import machine, versions
 from posta_cli.bench.peers import java_peers, python_peers
@@ -29,6 +30,8 @@ PEERS = Path(".posta-bench")
 _NAME = "engine"
 _QUICK_REQUESTS = 5_000
 _FULL_REQUESTS = 40_000
+_QUICK_DELIVERIES = 1_000
+_FULL_DELIVERIES = 10_000
 
 
 @app.callback()
@@ -80,6 +83,40 @@ def ingress(
     if write is not None:
         _write(write, tables, report.name)
     print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+
+@app.command()
+def notifier(
+    *,
+    as_json_form: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer deliveries.")] = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Runs of each contender.")] = 3,
+    deliveries: Annotated[int | None, typer.Option("--deliveries", min=10, help="So many a run.")] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Put the tables into this page.")] = None,
+) -> None:
+    """Notifier beside a sender without order, ledger, limits or retries: deliveries/s and CPU for each."""
+    wanted = deliveries or (_QUICK_DELIVERIES if quick else _FULL_DELIVERIES)
+    report = asyncio.run(_measure_notifier(wanted, rounds))
+    tables = markdown.render(report)
+    if write is not None:
+        _write(write, tables, report.name)
+    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+
+async def _measure_notifier(deliveries: int, rounds: int) -> Report:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    before = machine()
+    with tempfile.TemporaryDirectory(prefix="posta-bench-") as name:
+        bench_ = DeliveryBench(folder=Path(name), deliveries=deliveries, rounds=rounds, say=_say)
+        outcomes = await bench_.measure()
+    return Report(
+        name="notifier",
+        date=datetime.now(UTC).isoformat(timespec="minutes"),
+        size=f"{deliveries} deliveries, {rounds} rounds",
+        machine=before,
+        versions={**versions(), "httpx": version("httpx")},
+        outcomes=outcomes,
+    )
 
 
 async def _measure_ingress(size: Size) -> Report:

@@ -34,6 +34,7 @@ class CommandsApi:
             base_url=api_url.rstrip("/"),
             timeout=_TIMEOUT_S,
             transport=transport,
+            trust_env=not api_url.startswith("http://127.0.0.1"),
             headers={
                 "authorization": f"Bot {bot_token}",
                 "user-agent": f"DiscordBot (https://posta.example, {service_version()})",

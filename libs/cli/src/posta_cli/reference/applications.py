@@ -31,7 +31,7 @@ def applications() -> dict[str, FastAPI]:
     """Return each service's application by its name. Raises CommandError when one is not installed."""
     return {
         "ingress": ingress(),
-        "llm-worker": with_engine("llm_worker"),
+        "llm-worker": llm_worker(),
         "notifier": with_engine("notifier"),
         "dlq-admin": dlq_admin(),
     }
@@ -40,13 +40,15 @@ def applications() -> dict[str, FastAPI]:
 def ingress() -> FastAPI:
     """Return what ingress serves."""
     absent: Any = Absent()
-    interactions = part("ingress", "interactions_route").Interactions(
-        absent, absent, keys=(), max_body_bytes=_MOST_BYTES
+    interactions = part("ingress", "interactions.side").InteractionsSide(
+        interactions=absent, admission=absent, log=absent
     )
     events = part("ingress", "events.side").event_routers(
-        absent, absent, keys=absent, journal=absent, idempotency=absent, outcomes=absent
+        absent, absent, keys=absent, book=absent, journal=absent, idempotency=absent, outcomes=absent
     )
-    app: FastAPI = part("ingress", "app").build_app(absent, interactions, events)
+    pull = part("ingress", "pull.route")
+    routers = (*interactions.routers(_keys()), *events, pull.pull_router(pull.Pull(absent, absent)))
+    app: FastAPI = part("ingress", "app").build_app(absent, *routers)
     return app
 
 
@@ -61,6 +63,13 @@ def dlq_admin() -> FastAPI:
         keys=_keys(),
         health=Health(),
     )
+    return app
+
+
+def llm_worker() -> FastAPI:
+    """Return what llm-worker serves."""
+    absent: Any = Absent()
+    app: FastAPI = part("llm_worker", "app").build_app(absent, _keys(), absent)
     return app
 
 

@@ -1,6 +1,6 @@
 """PURE: the environment of each process: what it needs, and no other process's secrets."""
 
-from posta_cli.credentials import api_keys_value
+from posta_cli.credentials import api_keys_value, bot_token, destinations_key
 from posta_cli.given import has
 from posta_cli.supervisor.surroundings import (
     DATABASE_VARIABLE,
@@ -28,7 +28,7 @@ def of_service(around: Surroundings, name: str) -> dict[str, str]:
             return shared | _mailbox(around, imap=True)
         case "notifier":
             mail = _mailbox(around, imap=False)
-            return shared | _discord_delivery(around) | mail | _api_keys(around)
+            return shared | _discord_delivery(around) | _registry(around) | mail | _api_keys(around)
         case "dlq-admin":
             return shared | _api_keys(around)
         case _:
@@ -97,6 +97,16 @@ def _discord_delivery(around: Surroundings) -> dict[str, str]:
     if not uses_sandbox_discord(around):
         return webhooks if around.parts.sandbox else {}
     return {"POSTA_DISCORD__API_URL": f"{sandbox_url(around)}/api/v10", **webhooks}
+
+
+def _registry(around: Surroundings) -> dict[str, str]:
+    """What notifier needs for registered destinations and, at the look-alike, for the bot's calls."""
+    env = {}
+    if not has(around.given, "POSTA_DESTINATIONS__KEY"):
+        env["POSTA_DESTINATIONS__KEY"] = destinations_key(around.credentials)
+    if uses_sandbox_discord(around) and not has(around.given, "POSTA_DISCORD__BOT_TOKEN"):
+        env["POSTA_DISCORD__BOT_TOKEN"] = bot_token(around.credentials)
+    return env
 
 
 def _llm(around: Surroundings) -> dict[str, str]:

@@ -13,6 +13,7 @@ from posta_cli.home import Home
 from posta_cli.supervisor import control, log_file
 from posta_cli.supervisor.inspection import inspect
 from posta_cli.supervisor.progress import Progress
+from posta_cli.supervisor.sandbox_commands import register_at_sandbox
 from posta_cli.supervisor.surroundings import Surroundings
 from posta_cli.supervisor.system import System
 from posta_cli.supervisor.unit import Phase, Unit
@@ -58,6 +59,8 @@ async def _boot_and_serve(
     try:
         if await _unless(stop, system.boot(progress)):
             booted.set()
+            if fault := await register_at_sandbox(system.around):
+                tell.write(fault)
             tell.on_ready(await inspect(system), progress.elapsed_s)
             await stop.wait()
     finally:

@@ -24,7 +24,7 @@ over a crash, when all that is left is what the lanes and the sources hold:
 Rule: no I/O and no clock here; ``next`` says what may start, and the caller reports how that ended.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
@@ -232,6 +232,13 @@ class KeyOrder(Generic[R]):
         """Whether the key is held for the busy record already, which was replayed and failed again."""
         line = self._lines[key]
         return line.busy is not None and _stand_in_of(line.busy.identity) in line.entries
+
+    def holders(self) -> Iterator[Identity]:
+        """The dead letters that hold keys now, by where they came from."""
+        for key in self.held:
+            for entry in self._lines[key].entries.values():
+                if entry.is_stand_in and entry.released is None:
+                    yield entry.identity
 
     def hold(self, key: bytes, stand_in: Delivery) -> None:
         """Put a stand-in into the busy record's place, before it is published and the record dies."""

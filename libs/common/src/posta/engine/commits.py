@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import MAX_BYTES, encode
+from posta.engine.membership import is_forgotten
 from posta.engine.meters import Meters
 from posta.engine.partition import Partition
 from posta.tasks import within
@@ -41,6 +42,12 @@ class Committer:
                 if (mark := partition.to_commit) is not None
             }
             if not moved:
+                return
+            if is_forgotten(consumer):
+                # Without a member id the commit would count as an operator's, and be taken while the
+                # group is empty: a zombie would undo what others have committed since.
+                self._meters.committed("failed")
+                log.warning("commit_failed", group=self._group, error="the group has forgotten this member")
                 return
             offsets = {p.tp: _described(p, mark) for p, mark in moved.items()}
             for partition in moved:

@@ -151,7 +151,7 @@ class Engine:
 
     def status(self) -> EngineStatus:
         """How this member of the group is now."""
-        return read_status(self.group, self._intake, self._dispatcher, self._floodgate)
+        return read_status(self.group, self._intake, self._dispatcher, self._floodgate, self._ordered)
 
     async def live_fault(self) -> str | None:
         """Why the process should be restarted, if it should: its own loop makes no progress."""

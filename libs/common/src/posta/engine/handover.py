@@ -19,6 +19,7 @@ from posta.engine.dispatch import Dispatcher
 from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Phase
+from posta.engine.positions import Positions
 from posta.engine.rebuild import Rebuild
 from posta.errors import Transient
 from posta.kafka.offsets import committed
@@ -48,6 +49,7 @@ class Handover:
         dispatcher: Dispatcher,
         meters: Meters,
         ordered: Ordered | None,
+        positions: Positions,
         progressed: Callable[[], None],
     ) -> None:
         self._group = group
@@ -58,6 +60,7 @@ class Handover:
         self._dispatcher = dispatcher
         self._meters = meters
         self._ordered = ordered
+        self._positions = positions
         self._progressed = progressed
         self._rebuild = None if ordered is None else Rebuild(group, kafka, ordered)
         self._restored = asyncio.Event()
@@ -85,11 +88,11 @@ class Handover:
         if self._rebuild is None:
             self._restored.clear()
             try:
-                await self._restore(list(assigned))
+                await self._restore(list(assigned), consumer)
             finally:
                 self._restored.set()
         elif consumer is not None and assigned:
-            self._rebuild.begin(consumer, assigned, self._note_finished)
+            self._rebuild.begin(consumer, assigned, lambda stored: self._take_up(stored, consumer))
         self._meters.assigned(assigned)
         log.info("partitions_assigned", group=self._group.name, count=len(assigned))
 
@@ -145,7 +148,7 @@ class Handover:
             self._progressed()
             await asyncio.sleep(min(_LOOK_S, left_s))
 
-    async def _restore(self, assigned: list[TopicPartition]) -> None:
+    async def _restore(self, assigned: list[TopicPartition], consumer: AIOKafkaConsumer | None) -> None:
         self._finished_before.clear()
         if not assigned:
             return
@@ -156,9 +159,14 @@ class Handover:
             # The only cost: records finished above the watermark are done again.
             log.warning("finished_records_not_restored", group=group, error=str(exc))
             return
-        self._note_finished(stored)
+        await self._take_up(stored, consumer)
 
-    def _note_finished(self, stored: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    async def _take_up(
+        self, stored: Mapping[TopicPartition, OffsetAndMetadata], consumer: AIOKafkaConsumer | None
+    ) -> None:
+        """Go on where the commits of this assignment say."""
         self._finished_before.clear()
         for tp, commit in stored.items():
             self._finished_before[tp] = decode(commit.offset, commit.metadata)
+        if consumer is not None:
+            await self._positions.begin(consumer, consumer.assignment() - stored.keys())

@@ -7,7 +7,7 @@ What comes in goes to ``reception``; partitions come and go in ``handover``.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -15,14 +15,20 @@ from aiokafka.errors import KafkaError
 from posta.engine.backpressure import Backpressure
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
+from posta.engine.fencing import Fencing
 from posta.engine.handover import Handover
-from posta.engine.membership import new_member
+from posta.engine.membership import new_member, started
 from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition
 from posta.engine.policy import EnginePolicy
+from posta.engine.positions import NoPosition, Positions
 from posta.engine.reception import Reception
+from posta.engine.steady_clock import SteadyClock
 from posta.engine.timers import Timers
+from posta.engine.topology import Topology
+from posta.engine.unreadable import Unreadable
+from posta.errors import ConfigurationError
 from posta.settings import KafkaSettings
 from posta.tasks import within
 from posta.telemetry.logs import get_logger
@@ -53,7 +59,7 @@ class Intake:
         policy: EnginePolicy,
         dispatcher: Dispatcher,
         timers: Timers,
-        meters: Meters,
+        meters: Meters | None = None,
         clock: Callable[[], float],
         ordered: Ordered | None = None,
         each_look: Callable[[], None] = lambda: None,
@@ -63,7 +69,9 @@ class Intake:
         self._kafka = kafka
         self._policy = policy
         self._ordered = ordered
+        meters = meters or Meters(group.name)
         self._meters = meters
+        self._clock = clock
         self._early: list[tuple[TopicPartition, list[ConsumerRecord]]] = []
         """Fetched before the order of keys stood."""
         self._partitions: dict[TopicPartition, Partition] = {}
@@ -83,6 +91,20 @@ class Intake:
             clock=clock,
             ordered=ordered,
         )
+        self._positions = Positions(
+            group.name,
+            prefix=kafka.topic_prefix,
+            made_anew=lambda tp: self._handover.finished_before(tp),  # noqa: PLW0108 - made below
+        )
+        self._unreadable = Unreadable(group.name, prefix=kafka.topic_prefix)
+        self._topology = Topology(
+            group.name,
+            [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)],
+            prefix=kafka.topic_prefix,
+        )
+        self._fencing = Fencing(
+            group.name, kafka.group_instance_id, session_timeout_s=kafka.session_timeout_s
+        )
         self._handover = Handover(
             group,
             kafka,
@@ -92,6 +114,7 @@ class Intake:
             dispatcher=dispatcher,
             meters=meters,
             ordered=ordered,
+            positions=self._positions,
             progressed=self._note_progress,
         )
         self._next_look = 0.0
@@ -103,19 +126,29 @@ class Intake:
         while not stop.is_set():
             self.last_progress = time.monotonic()
             consumer = new_member(
-                self._group, self._kafka, self, drain_s=self._policy.drain_s, poll_ms=_POLL_MS
+                self._group,
+                self._kafka,
+                self,
+                fencing=self._fencing,
+                drain_s=self._policy.drain_s,
+                poll_ms=_POLL_MS,
             )
             self._consumer = consumer
             try:
-                await consumer.start()
-                await self._poll_until(stop, consumer)
-            except (KafkaError, Rewound) as exc:
+                if await started(consumer, stop, self._note_progress):
+                    await self._poll_until(stop, consumer)
+            except (KafkaError, TimeoutError, Rewound) as exc:
+                self._fencing.failed(exc)
+                self._fencing.check()
                 # A23: after an error that is not about one record the client may be a zombie.
                 log.error("consumer_replaced", group=self._group.name, error=f"{exc!r:.300}")
+                self._meters.replaced_client()
                 await self._pause_before_reconnect(stop)
+            except ConfigurationError:
+                raise
             except Exception:
-                # Such as a record that aiokafka itself cannot decode: the partition stands still and
-                # this says so, the process neither dies nor skips it.
+                # Such as a record that aiokafka itself cannot decode: the next client finds out which.
+                self._unreadable.search()
                 self._meters.unexpected("poll")
                 log.exception("poll_failed", group=self._group.name)
                 await self._pause_before_reconnect(stop)
@@ -144,7 +177,10 @@ class Intake:
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
+        self._unreadable.begin()
         await self._handover.take(list(partitions), self._consumer)
+        if self._consumer is not None:
+            self._topology.look(self._consumer)
         self.joined = True
 
     async def release(self) -> None:
@@ -164,6 +200,7 @@ class Intake:
                     {polling, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_MS / 1000
                 )
                 self._note_progress()
+                self._fencing.check()
                 self._meters.polled()
                 if polling.done():
                     (assignment, batches), polling = polling.result(), None
@@ -173,6 +210,9 @@ class Intake:
                 self._look_after(consumer)
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
+                    self._topology.look(consumer)
+                    if isinstance(self._clock, SteadyClock):
+                        self._clock.look()
                     next_commit = time.monotonic() + self._policy.commit_interval_s
         finally:
             stopping.cancel()
@@ -185,16 +225,17 @@ class Intake:
     async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[int, _Batches]:
         """The next records, and the number of the assignment they were fetched under."""
         left_out = self._backpressure.left_out()
-        if not left_out:
-            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MOST_RECORDS)
-            return self._handover.number, batches
-        wanted: Collection[TopicPartition] = consumer.assignment() - left_out
-        if not wanted:
-            # A11: asked for none, aiokafka would return records of all.
-            await asyncio.sleep(_SHORT_POLL_MS / 1000)
-            return self._handover.number, {}
-        # Those left out may have room in a moment, so this must not wait for the others' records.
-        batches = await consumer.getmany(*wanted, timeout_ms=_SHORT_POLL_MS, max_records=_MOST_RECORDS)
+        batches: _Batches = {}
+        try:
+            batches = await self._unreadable.poll(
+                consumer,
+                # Those left out may have room in a moment, so this must not wait for the others' records.
+                timeout_ms=_SHORT_POLL_MS if left_out else _POLL_MS,
+                max_records=_MOST_RECORDS,
+                left_out=left_out,
+            )
+        except NoPosition as exc:
+            await self._positions.recover(consumer, exc)
         return self._handover.number, batches
 
     def _note_progress(self) -> None:
@@ -207,6 +248,7 @@ class Intake:
             return
         early, self._early = self._early, []
         for tp, records in (*early, *batches.items()):
+            self._unreadable.passed(tp, records[-1].offset)
             finished = self._handover.finished_before(tp)
             try:
                 self._reception.receive(tp, records, finished)
@@ -219,6 +261,7 @@ class Intake:
         if self._ordered is not None:
             raise Rewound(f"{tp.topic} {tp.partition}")
         partition = self._partitions.pop(tp)
+        self._meters.position_moved(partition.topic, "rewound")
         log.error("partition_rewound", topic=partition.topic, partition=tp.partition)
         self._handover.abandon([partition])
 

@@ -1,19 +1,24 @@
 """How a process is a member of its consumer group: the client's settings, and what a rebalance does."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.protocol.group import JoinGroupRequest
 
+from posta.engine.fencing import Fencing
 from posta.kafka.connection import connection_options
 from posta.settings import KafkaSettings
+from posta.tasks import end
 from posta.topics import Group
 
 _FETCH_BYTES = 256 * 1024
 _REBALANCE_MARGIN_S = 10.0
+_HEARTBEAT_MS = 750
+"""A member hears of a rebalance by its heartbeat, and all wait for the last to hear of it."""
 
 
 class Owner(Protocol):
@@ -27,7 +32,7 @@ class Owner(Protocol):
 
 
 def new_member(
-    group: Group, kafka: KafkaSettings, owner: Owner, *, drain_s: float, poll_ms: int
+    group: Group, kafka: KafkaSettings, owner: Owner, *, fencing: Fencing, drain_s: float, poll_ms: int
 ) -> AIOKafkaConsumer:
     """A consumer, not yet started, that reads the group's sources and lanes and tells ``owner``."""
     prefix = kafka.topic_prefix
@@ -35,11 +40,14 @@ def new_member(
     consumer = AIOKafkaConsumer(
         **connection_options(kafka, client_id=group.name),
         group_id=prefix + group.name,
+        # A18: with an id, stop() does not leave the group, and a restart within the session timeout
+        # gets its partitions back without a rebalance.
+        group_instance_id=kafka.group_instance_id,
         enable_auto_commit=False,  # A25
-        auto_offset_reset="earliest",  # A25
+        auto_offset_reset="none",  # A25: a jump is decided, and told, by ``positions``
         partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=session_ms,
-        heartbeat_interval_ms=session_ms // 3,
+        heartbeat_interval_ms=min(session_ms // 3, _HEARTBEAT_MS),
         # A2: the default is the session timeout, which a drain may exceed.
         rebalance_timeout_ms=int((drain_s + _REBALANCE_MARGIN_S) * 1000),
         max_partition_fetch_bytes=_FETCH_BYTES,  # A10, A24
@@ -48,23 +56,64 @@ def new_member(
         metadata_max_age_ms=30_000,
     )
     topics = [prefix + topic.name for topic in (*group.reads, *group.lanes)]
-    consumer.subscribe(topics=topics, listener=_Listener(owner, drain_s))
+    consumer.subscribe(topics=topics, listener=_Listener(owner, consumer, fencing, drain_s))
     return consumer
+
+
+async def started(
+    consumer: AIOKafkaConsumer, stop: asyncio.Event, waited: Callable[[], None], *, step_s: float = 0.5
+) -> bool:
+    """Start ``consumer``; False when ``stop`` was set first. ``waited`` is called each ``step_s`` seconds.
+
+    aiokafka's ``start()`` returns only with the first assignment, which may be never while the
+    coordinator is away: that is no reason to be restarted, and no reason to miss a SIGTERM.
+    Raises the ``KafkaError`` that it fails with.
+    """
+    starting = asyncio.create_task(consumer.start(), name="join the group")
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not starting.done() and not stopping.done():
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED, timeout=step_s)
+            waited()
+        if starting.done():
+            starting.result()
+        return starting.done()
+    finally:
+        await end(starting, stopping)
+
+
+def is_forgotten(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the coordinator called us unknown: then the client has dropped its member id (A4).
+
+    Nothing public says so.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    return coordinator is not None and coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID
 
 
 # aiokafka has no types
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Bounds what aiokafka would await without bound (A3); takes no lock (A5)."""
 
-    def __init__(self, owner: Owner, drain_s: float) -> None:
+    def __init__(self, owner: Owner, consumer: AIOKafkaConsumer, fencing: Fencing, drain_s: float) -> None:
         self._owner = owner
+        self._consumer = consumer
+        self._fencing = fencing
+        self._is_member = False
         self._limit_s = drain_s + _REBALANCE_MARGIN_S / 2
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are
         """Eager rebalancing takes everything; A4: it may be lost already, then the commit fails."""
+        if self._is_member and is_forgotten(self._consumer):
+            self._fencing.forgotten()
         async with asyncio.timeout(self._limit_s):
             await self._owner.release()
+        if self._fencing.is_fenced:
+            # Nothing else keeps aiokafka from joining again, and so from replacing who replaced us.
+            raise asyncio.CancelledError
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Start afresh with what is ours now."""
+        self._is_member = True
+        self._fencing.joined()
         await self._owner.assigned(assigned)

@@ -92,6 +92,14 @@ class Meters:
         names.REBALANCES.labels(self._group).inc()
         names.PARTITIONS_ASSIGNED.labels(self._group).set(len(partitions))
 
+    def replaced_client(self) -> None:
+        """The consumer's client was given up for a new one."""
+        names.CONSUMER_REPLACED.labels(self._group).inc()
+
+    def position_moved(self, topic: str, why: str) -> None:
+        """A partition is read on from elsewhere than expected."""
+        names.POSITION_MOVED.labels(self._group, topic, why).inc()
+
     def polled(self) -> None:
         """The loop has looked for records."""
         names.LAST_POLL.labels(self._group).set_to_current_time()

@@ -8,9 +8,10 @@ The sources and lanes of a group are co-partitioned and assigned by range, so on
 partition *i* of all of them, and one ``KeyOrder`` sees every record of the keys in it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from posta.domain.failure import Delivery
+from posta.domain.key_line import Identity
 from posta.domain.key_order import Divert, Handle, KeyOrder, Look, OnDeadLetter, Waiting
 from posta.domain.lanes import Lanes
 from posta.engine.dispatch import Dispatcher
@@ -110,6 +111,11 @@ class Ordered:
         order.hold(_key(work), stand_in)
         log.warning("key_held", group=self._group, topic=work.delivery.origin.topic)
         return True
+
+    def holders(self) -> Iterator[Identity]:
+        """The dead letters that hold keys now, by where they came from."""
+        for order in self._orders.values():
+            yield from order.holders()
 
     def show(self) -> None:
         """Set the metrics."""

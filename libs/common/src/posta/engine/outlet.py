@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from posta.domain.envelope import Wire
+from posta.engine.blockage import Blockages
 from posta.engine.partition import Partition
 from posta.kafka.producer import Producer, PublishFailed, TooLarge
 from posta.tasks import end
-from posta.telemetry.logs import get_logger
 
-log = get_logger(__name__)
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _MOST_AT_ONCE = 500
@@ -37,6 +36,7 @@ class Parcel:
     wire: Wire
     partition: Partition
     confirmed: asyncio.Future[None]
+    has_failed: bool = False
 
     def is_wanted(self) -> bool:
         """Whether somebody still waits for it; if its partition was lost, that one is told."""
@@ -54,6 +54,7 @@ class Outlet:
     def __init__(self, producer: Producer, *, timeout_s: float) -> None:
         self._producer = producer
         self._timeout_s = timeout_s
+        self._blockages = Blockages()
         self._streams: dict[tuple[str, int | None], deque[Parcel]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,13 +106,7 @@ class Outlet:
                     topic, [parcel.wire for parcel in batch], timeout_s=self._timeout_s, partition=to
                 )
             except PublishFailed as exc:
-                log.error(
-                    "publish_failed_will_retry",
-                    topic=topic,
-                    records=len(batch),
-                    error=str(exc),
-                    pause_s=pause_s,
-                )
+                self._note_failed(topic, batch, exc)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             except TooLarge as exc:
@@ -125,6 +120,17 @@ class Outlet:
                 for parcel in batch:
                     if not parcel.confirmed.done():
                         parcel.confirmed.set_result(None)
+
+    def _note_failed(self, topic: str, batch: list[Parcel], error: PublishFailed) -> None:
+        for parcel in batch:
+            self._blockages.failed(topic, error, is_first=not parcel.has_failed)
+            if not parcel.has_failed:
+                parcel.has_failed = True
+                parcel.confirmed.add_done_callback(lambda end: self._note_end(topic, end))
+
+    def _note_end(self, topic: str, confirmed: asyncio.Future[None]) -> None:
+        published = not confirmed.cancelled() and confirmed.exception() is None
+        self._blockages.ended(topic, published=published)
 
     async def _one_by_one(self, topic: str, to: int | None, batch: list[Parcel]) -> None:
         """One of them is too large, and only alone it says so."""

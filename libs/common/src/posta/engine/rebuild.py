@@ -8,7 +8,7 @@ Order is the promise, so a partition never starts without its lines.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
@@ -26,6 +26,7 @@ from posta.topics import Group
 log = get_logger(__name__)
 _COMMITS_S = 5.0
 _AGAIN_S = 1.0
+Restored = Callable[[Mapping[TopicPartition, OffsetAndMetadata]], Awaitable[None]]
 
 
 class Rebuild:
@@ -49,7 +50,7 @@ class Rebuild:
         self,
         consumer: AIOKafkaConsumer,
         assigned: Collection[TopicPartition],
-        restored: Callable[[Mapping[TopicPartition, OffsetAndMetadata]], None],
+        restored: Restored,
     ) -> None:
         """Hold ``assigned`` back until its lines stand; ``restored`` is told the commits just before."""
         # A9: the pause belongs to this assignment; a new one begins again.
@@ -68,7 +69,7 @@ class Rebuild:
         self,
         consumer: AIOKafkaConsumer,
         assigned: Collection[TopicPartition],
-        restored: Callable[[Mapping[TopicPartition, OffsetAndMetadata]], None],
+        restored: Restored,
     ) -> None:
         started = time.monotonic()
         while True:
@@ -83,7 +84,7 @@ class Rebuild:
                 await asyncio.sleep(_AGAIN_S)
                 continue
             break
-        restored(stored)
+        await restored(stored)
         mine = consumer.assignment()
         consumer.resume(*(tp for tp in assigned if tp in mine))
         self._task = None

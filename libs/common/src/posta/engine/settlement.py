@@ -22,6 +22,7 @@ from posta.domain.failure import delivery_headers, error_headers, failed, with_h
 from posta.domain.flood import cause_of
 from posta.domain.key_order import OnDeadLetter
 from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
+from posta.engine.dead_letters import write_dead_letter
 from posta.engine.endings import Endings, Fate, Rest
 from posta.engine.floodgate import Floodgate
 from posta.engine.gatekeeper import Gatekeeper
@@ -32,6 +33,7 @@ from posta.engine.partition import Work
 from posta.engine.policy import EnginePolicy
 from posta.engine.waiting import Waiting
 from posta.errors import Unavailable
+from posta.kafka.producer import TooLarge
 from posta.telemetry.logs import get_logger
 from posta.telemetry.tracing import fail, onward_trace_headers
 from posta.topics import Group, dlq_topic
@@ -64,6 +66,7 @@ class Settlement:
         self._outlet = outlet
         self._endings = endings
         self._waiting = waiting
+        waiting.refused = self._refused_by_lane
         self._gatekeeper = gatekeeper
         self._floodgate = floodgate
         self._meters = meters
@@ -194,7 +197,10 @@ class Settlement:
         apology: Sequence[Outgoing],
     ) -> Fate:
         """Publish the apology, then the dead letter; then ``work`` is finished."""
-        await self._outlet.records(apology, work.partition)
+        try:
+            await self._outlet.records(apology, work.partition)
+        except TooLarge:
+            log.exception("apology_failed")
         line = self._waiting.line_of(work)
         if line is not None and self._policy.on_dead_letter is OnDeadLetter.HOLD_KEY:
             await self._waiting.hold(work, line)
@@ -210,7 +216,7 @@ class Settlement:
             ),
         }
         wire = Wire(key=record.key, value=record.value, headers=with_headers(record.headers, added))
-        await self._outlet.record(dlq_topic(self._group.name), wire, work.partition)
+        await write_dead_letter(self._outlet, dlq_topic(self._group.name), wire, work.partition)
         if line is None:
             work.partition.finish(work)
         else:
@@ -219,6 +225,15 @@ class Settlement:
         self._meters.died(decision.error_class.value)
         log.error("message_given_up", reason=decision.reason, **_log_fields(record, work))
         return Fate.ENDED
+
+    async def _refused_by_lane(self, work: Work, error: TooLarge) -> Fate:
+        """The lane takes no record as large: wait here instead, or die if that would block the key."""
+        record = work.raw()
+        log.error("lane_refused_record", error=str(error), **_log_fields(record, work))
+        if work.divert_s is None:
+            return self._waiting.park(work)
+        decision = DeadLetter(error_class=ErrorClass.PERMANENT, reason=str(error))
+        return await self._give_up(work, record, error, decision, ())
 
     async def _published(
         self, work: Work, record: RawRecord, subject: Subject | None, records: Sequence[Outgoing]

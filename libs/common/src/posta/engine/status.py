@@ -1,5 +1,6 @@
 """What one engine says of itself to an operator: one frozen value, true at the moment it is made."""
 
+import itertools
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,9 @@ from posta.domain.flood import Closed, Open, Probing
 from posta.engine.dispatch import Dispatcher
 from posta.engine.floodgate import Floodgate
 from posta.engine.intake import Intake
+from posta.engine.ordered import Ordered
+
+_MOST_HELD_KEYS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,15 @@ class FloodStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldKey:
+    """A key that waits for the replay of a dead letter, by that letter's origin: the key names people."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
     """One member of a group: what it owns, what it holds, and why it stands still if it does."""
 
@@ -59,9 +72,17 @@ class EngineStatus:
     lanes_waiting: dict[str, int]
     """Records in memory that ride a retry lane and are not due yet, by lane topic."""
     flood: FloodStatus
+    held_keys: tuple[HeldKey, ...] = ()
+    """Ordered retries: the dead letters to be replayed so that their keys go on; the first 100."""
 
 
-def read_status(group: str, intake: Intake, dispatcher: Dispatcher, floodgate: Floodgate) -> EngineStatus:
+def read_status(
+    group: str,
+    intake: Intake,
+    dispatcher: Dispatcher,
+    floodgate: Floodgate,
+    ordered: Ordered | None = None,
+) -> EngineStatus:
     """The status now."""
     partitions, now = intake.partitions, time.monotonic()
     lanes_waiting: dict[str, int] = {}
@@ -82,6 +103,14 @@ def read_status(group: str, intake: Intake, dispatcher: Dispatcher, floodgate: F
         oldest_pending_s=max((partition.oldest_pending_s(now) for partition in partitions), default=0.0),
         lanes_waiting=dict(sorted(lanes_waiting.items())),
         flood=_flood_status(floodgate),
+        held_keys=() if ordered is None else _held_keys(ordered),
+    )
+
+
+def _held_keys(ordered: Ordered) -> tuple[HeldKey, ...]:
+    return tuple(
+        HeldKey(topic=one.topic, partition=one.partition, offset=one.offset)
+        for one in sorted(itertools.islice(ordered.holders(), _MOST_HELD_KEYS))
     )
 
 

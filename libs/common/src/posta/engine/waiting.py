@@ -10,12 +10,13 @@ from dataclasses import replace
 from posta.domain.envelope import Wire
 from posta.domain.failure import Delivery, delivery_headers, with_headers
 from posta.domain.lanes import Lanes, lane_label
-from posta.engine.endings import Endings, Fate
+from posta.engine.endings import Endings, Fate, Rest
 from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.outlet import Outlet
 from posta.engine.partition import Work
 from posta.engine.timers import Timers
+from posta.kafka.producer import TooLarge
 from posta.topics import Group, lane_topic
 
 
@@ -44,6 +45,8 @@ class Waiting:
         self._meters = meters
         self._clock = clock
         self._ordered = ordered
+        self.refused: Callable[[Work, TooLarge], Rest] = _never
+        """What becomes of a record that a lane refuses; set by whoever may give it up."""
 
     def line_of(self, work: Work) -> Ordered | None:
         """Where the key's order is kept, if it is; a record without a key has none."""
@@ -55,6 +58,10 @@ class Waiting:
         if lane is not None:
             return self.ride(work, lane, cause=cause)
         self._meters.waits("memory", cause)
+        return self.park(work)
+
+    def park(self, work: Work) -> Fate:
+        """Keep ``work`` in memory until its not-before time; it keeps its line."""
         if not work.partition.is_open:
             return Fate.ENDED
         self._timers.at(work.delivery.not_before, lambda: self._unpark(work))
@@ -100,7 +107,10 @@ class Waiting:
         riding = replace(work.delivery, lane_due=self._clock() + lane)
         if line is not None:
             riding = replace(riding, place=line.place(work), rides=riding.rides + 1)
-        await self._to_lane(work, lane, riding)
+        try:
+            await self._to_lane(work, lane, riding)
+        except TooLarge as exc:
+            return await self.refused(work, exc)
         if line is None:
             work.partition.finish(work)
         else:
@@ -119,3 +129,7 @@ class Waiting:
     def _unpark(self, work: Work) -> None:
         if work.partition.is_open:
             self._resume(work)
+
+
+async def _never(_work: Work, error: TooLarge) -> Fate:
+    raise error

@@ -17,6 +17,7 @@ from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     ProducerClosed,
+    RecordListTooLargeError,
     RecordTooLargeError,
 )
 
@@ -76,6 +77,7 @@ class Producer:
         """
         started = time.monotonic()
         outcome = "failed"
+        client: AIOKafkaProducer | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 client = await self._connected()
@@ -85,12 +87,13 @@ class Producer:
             outcome = "ok"
         except TimeoutError:
             outcome = "unknown"
+            await self._replace_if_dead(client, "no answer")
             raise PublishFailed(f"Kafka did not confirm {topic} in {timeout_s:g} s") from None
-        except (MessageSizeTooLargeError, RecordTooLargeError) as exc:
+        except (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError) as exc:
             outcome = "too_large"
             raise TooLarge(f"a record for {topic} is larger than Kafka takes: {exc}") from exc
         except KafkaError as exc:
-            await self._replace_if_dead(exc)
+            await self._replace_if_dead(client, type(exc).__name__, closed=isinstance(exc, ProducerClosed))
             raise PublishFailed(f"Kafka refused {topic}: {type(exc).__name__}: {exc}") from exc
         finally:
             names.PUBLISHED.labels(topic, outcome).inc(len(records))
@@ -141,12 +144,16 @@ class Producer:
     def _current(self) -> AIOKafkaProducer | None:
         return self._client
 
-    async def _replace_if_dead(self, error: KafkaError) -> None:
-        client = self._client
+    async def _replace_if_dead(
+        self, client: AIOKafkaProducer | None, why: str, *, closed: bool = False
+    ) -> None:
+        """Drop ``client`` if it is ``closed`` or its sender has ended (A15); many publishes may find out."""
+        if client is None or client is not self._client:
+            return
         sender = getattr(client, "_sender", None)
         task = getattr(sender, "sender_task", None)
-        if isinstance(error, ProducerClosed) or (task is not None and task.done()):
-            log.error("producer_dead_replaced", error=type(error).__name__)
+        if closed or (task is not None and task.done()):
+            log.error("producer_dead_replaced", error=why)
             names.PRODUCER_REBUILT.inc()
             await self.close()
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import asyncpg
 
 from posta.domain.language import Language
+from posta.postgres.migrated import migrated
 from posta.postgres.pool import Database
 
 Kind = Literal["webhook", "channel", "person"]
@@ -70,7 +71,7 @@ class DestinationRegistry:
 
     async def all(self) -> list[Registered]:
         """Every registered destination, by id."""
-        async with self._database.connection() as connection:
+        async with migrated(self._database) as connection:
             return [_registered(row) for row in await connection.fetch(_ALL)]
 
     async def disabled(self) -> dict[str, Disabled]:

@@ -1,8 +1,9 @@
 """What is noted of published events: accepted, taken to be sent, cancelled; and what became of them.
 
-    accepted ──claim──▶ claimed ──release (refused for now)──▶ accepted
-        │                                                         │
-        └──────────────────────────cancel──▶ cancelled ◀──────────┘
+    accepted ──claim──▶ claimed ──settle──▶ settled
+        │   ▲              │
+        │   └──release─────┘ refused for now
+        └──cancel──▶ cancelled
 
 A claim and a cancellation of the same event exclude each other: both are one statement on its row.
 """
@@ -74,6 +75,7 @@ _CLAIM = """
     WHERE published_event.cancelled_at IS NULL
     RETURNING event_id
 """
+_SETTLE = "UPDATE published_event SET settled_at = now(), copies = $2 WHERE event_id = $1"
 _RELEASE = "UPDATE published_event SET claimed_at = NULL WHERE event_id = $1"
 _CANCEL = """
     UPDATE published_event
@@ -84,7 +86,7 @@ _CANCEL = """
 """
 _FIND = """
     SELECT p.*, d.states, d.attempts, d.updated_at AS delivery_at,
-           m.state AS mailbox, m.attempts AS lent, m.error AS mailbox_error, m.updated_at AS mailbox_at,
+           m.states AS mailbox, m.attempts AS lent, m.error AS mailbox_error, m.updated_at AS mailbox_at,
            l.classes, l.reason, l.attempts AS dead_attempts, l.updated_at AS dead_at
     FROM published_event p
     CROSS JOIN LATERAL (
@@ -100,7 +102,13 @@ _FIND = """
         FROM dead_letter
         WHERE event_id = ANY (array_append(d.ids, p.event_id)) AND state IN ('open', 'discarded')
     ) l
-    LEFT JOIN pull_event m ON m.event_id = p.event_id
+    CROSS JOIN LATERAL (
+        SELECT array_agg(state) AS states, max(attempts) AS attempts, max(error) AS error,
+               max(updated_at) AS updated_at
+        FROM pull_event
+        WHERE event_id = p.event_id
+           OR (event_id ~>=~ (p.event_id || '/') AND event_id ~<~ (p.event_id || '0'))
+    ) m
     WHERE p.event_id = $1
 """
 # '0' is the character after '/': so the range is all that begin with the id and a slash.
@@ -150,6 +158,11 @@ class PublishedEvents:
         async with migrated(self._database) as connection:
             await connection.execute(_RELEASE, event_id)
 
+    async def settle(self, event_id: str, *, copies: int) -> None:
+        """Note that nothing is left to do but what was published on its behalf: so many events."""
+        async with migrated(self._database) as connection:
+            await connection.execute(_SETTLE, event_id, copies)
+
     async def cancel(self, event_id: str, *, by: str) -> Cancelled:
         """Keep the event from being sent, if that is still possible; ``by`` names the key that asks."""
         async with migrated(self._database) as connection:
@@ -187,8 +200,16 @@ def noted_of(event: Event[EventPublished], *, trace_id: str | None = None) -> No
 
 
 def _found(row: Any) -> Found:
-    moments = (row["accepted_at"], row["claimed_at"], row["cancelled_at"], row["delivery_at"],
-               row["mailbox_at"], row["dead_at"])  # fmt: skip
+    columns = (
+        "accepted_at",
+        "claimed_at",
+        "settled_at",
+        "cancelled_at",
+        "delivery_at",
+        "mailbox_at",
+        "dead_at",
+    )
+    moments = (row[column] for column in columns)
     return Found(
         noted=Noted(
             event_id=row["event_id"],
@@ -206,7 +227,9 @@ def _found(row: Any) -> Found:
             is_cancelled=row["cancelled_at"] is not None,
             deliveries=tuple(row["states"] or ()),
             dead_letters=tuple(text or "" for text in row["classes"] or ()),
-            mailbox=row["mailbox"],
+            mailboxes=tuple(row["mailbox"] or ()),
+            is_settled=row["settled_at"] is not None,
+            copies=row["copies"],
         ),
         attempts=max(row["attempts"] or 0, row["lent"] or 0, row["dead_attempts"] or 0),
         updated_at=max(moment for moment in moments if moment is not None),

@@ -153,7 +153,7 @@ class PullMailbox:
                 data.client_source,
                 data.subject,
                 data.occurred_at,
-                json.dumps(data.data),
+                json.dumps(_storable(data.data)),
             )
 
     async def lend(
@@ -227,6 +227,19 @@ class PullMailbox:
             state = "processed" if error is None else "failed" if is_last else "pending"
             await connection.execute(_END, event_id, state, error)
         return Returned.DONE
+
+
+def _storable(value: Any) -> Any:
+    """``value`` without U+0000, which PostgreSQL's JSON has not."""
+    match value:
+        case str():
+            return value.replace("\x00", "\ufffd")
+        case dict():
+            return {_storable(name): _storable(inner) for name, inner in value.items()}
+        case list():
+            return [_storable(inner) for inner in value]
+        case _:
+            return value
 
 
 def _patterns(reach: Reach) -> tuple[list[str], list[str]]:

@@ -106,6 +106,36 @@ ORDER_MISPLACED = Counter(
 )
 LAST_POLL = Gauge("posta_consumer_last_poll_timestamp_seconds", "When the loop last polled Kafka.", ["group"])
 
+# --- the engine: membership and faults -----------------------------------------------------------
+CONSUMER_REPLACED = Counter(
+    "posta_consumer_replaced_total", "Consumers replaced after an error they may not recover from.", ["group"]
+)
+OFFSETS_LOST = Counter(
+    "posta_offsets_lost_total", "Offsets whose records were gone before they were read.", ["group", "topic"]
+)
+POSITION_MOVED = Counter(
+    "posta_position_moved_total",
+    "Partitions read on from elsewhere, by why: retention passed, behind the end, rewound.",
+    ["group", "topic", "why"],
+)
+TOPIC_MISSING = Gauge(
+    "posta_topic_missing", "1 while a topic that the group reads is not there.", ["group", "topic"]
+)
+TOPIC_RESIZED = Counter(
+    "posta_topic_resized_total", "Changes of a topic's number of partitions seen.", ["group", "topic"]
+)
+PUBLISH_BLOCKED = Gauge(
+    "posta_publish_blocked_messages", "Records whose publishing failed and is being tried again.", ["topic"]
+)
+DEAD_LETTERS_TRUNCATED = Counter(
+    "posta_dead_letters_truncated_total", "Dead letters too large for their topic, kept in part.", ["topic"]
+)
+LOOP_STALLS = Counter("posta_event_loop_stalls_total", "Times the event loop did not run for a while.")
+CLOCK_OFFSET = Gauge(
+    "posta_clock_offset_seconds",
+    "How far the machine's clock was set away from the one the engine goes by; above 0: forward.",
+)
+
 # --- ingress -------------------------------------------------------------------------------------
 INGRESS_ACCEPTED = Counter("posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"])
 INGRESS_REJECTED = Counter(

@@ -50,6 +50,17 @@ class ApplicationCommands:
         ]
         return [*own, *everywhere]
 
+    def option_types(self, name: str) -> dict[str, int]:
+        """The types of a command's options by name, those of its sub-commands too."""
+        every = [one for scope in self._scopes.values() for one in scope if one["name"] == name]
+        found: dict[str, int] = {}
+        waiting = [option for one in every for option in one.get("options") or []]
+        while waiting:
+            option = waiting.pop()
+            found[option["name"]] = option["type"]
+            waiting += option.get("options") or []
+        return found
+
     def overwrite(self, guild_id: str | None, commands: Sequence[Any]) -> list[dict[str, Any]]:
         """Make ``commands`` all of a scope; raises 50035 and changes nothing when one breaks a rule."""
         errors = {str(n): found for n, one in enumerate(commands) if (found := _problems(one))}

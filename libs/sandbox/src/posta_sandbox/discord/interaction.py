@@ -145,6 +145,8 @@ class Interaction:
             "at": self.created_at,
             "type": self.use.type,
             "command": self.use.command,
+            "command_type": self.use.command_type,
+            "custom_id": self.use.custom_id,
             "options": dict(self.use.options),
             "user": self.use.user.username,
             "user_name": self.use.user.global_name,

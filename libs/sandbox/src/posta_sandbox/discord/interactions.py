@@ -1,7 +1,7 @@
 """The signed request that Discord sends when somebody uses a command. Pure: ids and time are given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nacl.signing import SigningKey
@@ -39,6 +39,16 @@ class Use:
     values: tuple[str, ...] = ()
     message: Mapping[str, Any] | None = None
     """The message whose button was pressed."""
+    command_type: int = 1
+    """1 typed, 2 in the menu of a person, 3 in the menu of a message."""
+    target_id: str | None = None
+    """The person or message whose menu it was."""
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+    """People, messages and so on that the target and the options name."""
+    option_types: Mapping[str, int] = field(default_factory=dict)
+    """Of options whose type their value does not tell, such as a user's id."""
+    focused: str | None = None
+    """Autocomplete: the option that is being typed; the last one unless named."""
 
 
 def payload(use: Use, *, interaction_id: str, token: str, application_id: str) -> dict[str, Any]:
@@ -147,20 +157,33 @@ def _data(use: Use) -> dict[str, Any]:
     data: dict[str, Any] = {
         "id": named_snowflake("command", use.command),
         "name": use.command,
-        "type": 1,
+        "type": use.command_type,
     }
+    if use.target_id is not None:
+        data["target_id"] = use.target_id
+    if use.resolved:
+        data["resolved"] = dict(use.resolved)
     if use.options:
-        data["options"] = [option(name, value) for name, value in use.options.items()]
+        data["options"] = [option(name, value, use.option_types) for name, value in use.options.items()]
     if use.type == AUTOCOMPLETE and use.options:
-        data["options"][-1]["focused"] = True
+        _focus(data["options"], use.focused)
     return data
 
 
-def option(name: str, value: Any) -> dict[str, Any]:
+def _focus(options: list[dict[str, Any]], name: str | None) -> None:
+    """Mark the option that is being typed, in a sub-command if there is one."""
+    while options[-1].get("options"):
+        options = options[-1]["options"]
+    chosen = next((one for one in options if one["name"] == name), options[-1])
+    chosen["focused"] = True
+
+
+def option(name: str, value: Any, types: Mapping[str, int]) -> dict[str, Any]:
     """Return a command option, typed by its value; a mapping is a sub-command with its own."""
     match value:
         case Mapping():
-            return {"name": name, "type": 1, "options": [option(n, v) for n, v in value.items()]}
+            inner = [option(n, v, types) for n, v in value.items()]
+            return {"name": name, "type": types.get(name, 1), "options": inner}
         case bool():
             return {"name": name, "type": 5, "value": value}
         case int():
@@ -168,7 +191,7 @@ def option(name: str, value: Any) -> dict[str, Any]:
         case float():
             return {"name": name, "type": 10, "value": value}
         case _:
-            return {"name": name, "type": 3, "value": str(value)}
+            return {"name": name, "type": types.get(name, 3), "value": str(value)}
 
 
 def _without_flags(user: User) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from posta_sandbox.rules import DiscordRules
 
 PREFIX = "/api/v10"
 _OWNER = re.compile(rf"{PREFIX}/(?:webhooks|interactions)/(?P<owner>[^/]+)/(?P<token>[^/]+)")
-_BARE_LIBRARIES = ("python-httpx", "python-requests", "python-urllib", "aiohttp", "go-http-client")
+_BARE_LIBRARIES = ("python-httpx", "python-urllib", "aiohttp", "go-http-client")
 
 
 class Throttled(Exception):

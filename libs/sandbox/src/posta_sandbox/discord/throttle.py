@@ -44,7 +44,8 @@ def headers(verdict: Verdict) -> dict[str, str]:
 
 def refusal(retry_after_s: float, scope: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the headers and body of a 429; Retry-After is whole seconds, rounded up."""
-    extra = {"X-RateLimit-Scope": scope, "Retry-After": str(math.ceil(retry_after_s))}
+    # Clients tell Discord's own 429 from Cloudflare's by Via, which only the former carries.
+    extra = {"X-RateLimit-Scope": scope, "Retry-After": str(math.ceil(retry_after_s)), "Via": "1.1 google"}
     if scope == "global":
         extra["X-RateLimit-Global"] = "true"
     body = {

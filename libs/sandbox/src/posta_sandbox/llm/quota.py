@@ -133,7 +133,8 @@ class Quota:
         )
         requests = _UNLIMITED_REQUESTS if limit is None else limit
         tokens = _UNLIMITED_TOKENS if limits.tpm is None else limits.tpm
-        return {
+        named = {"x-groq-region": "sandbox"} if limits.form == "groq" else {}
+        return named | {
             "x-ratelimit-limit-requests": str(requests),
             "x-ratelimit-limit-tokens": str(tokens),
             "x-ratelimit-remaining-requests": str(max(requests - of_requests.used, 0)),

@@ -1,5 +1,6 @@
 // The Discord side: channels, people, commands, and what came of them.
 
+import { clearOptions, componentRows, definitionOf, drawOptions, invocation, loadCommands, mainOption, menuCommands, openForm, suggestions, typed } from "./commands.js";
 import { avatar, botAvatar, el, sync, toast } from "./dom.js";
 import { embed } from "./embed.js";
 import { request } from "./http.js";
@@ -26,18 +27,74 @@ export function startChat({ onRaw, onSent }) {
     }
   });
   $("question").addEventListener("input", grow);
+  $("command").addEventListener("input", drawCommand);
   $("user").addEventListener("change", (event) => { me = event.target.value; draw(); });
 }
 
-export function showTimeline(next) {
+export async function showTimeline(next) {
   const before = data;
   data = next;
+  await loadCommands(room !== DM).catch(() => {});
+  drawCommand();
   if (before) countUnread(before, next);
   draw();
 }
 
 export function redrawChat() {
-  if (data) draw();
+  shownCommand = null;
+  if (data) { draw(); drawCommand(); }
+}
+
+// The composer for the command that is typed; rebuilt only when that is another one.
+let shownCommand = null;
+function drawCommand() {
+  const label = $("command").value.trim().replace(/^\//, "");
+  const known = typed();
+  $("commands").replaceChildren(...known.map((one) => el("option", { value: one.label }, one.description)));
+  const definition = definitionOf(label);
+  const stamp = JSON.stringify([label, definition, me, room]);
+  if (stamp === shownCommand) return;
+  shownCommand = stamp;
+  drawOptions($("options"), definition, data.users, (options, focused) =>
+    suggestions({ ...whoAndWhere(), type: "autocomplete", command: definition.path[0], options, focused }));
+  const main = mainOption(definition);
+  $("question").required = Boolean(main) && (definition === null || Boolean(main.required));
+  $("question").closest("label").hidden = !main;
+  if (main) $("question").closest("label").querySelector("span").textContent = main.name === "question" ? t("question") : main.name;
+}
+
+function whoAndWhere() {
+  const user = data.users.find((known) => known.username === me);
+  const body = { user: user.name, guild: room === DM ? null : data.guild, locale: user.locale };
+  return room === DM ? body : { ...body, channel: room };
+}
+
+// Sends an interaction; a form that comes back is opened, and what is written in it is sent.
+async function send(body, message_id = null) {
+  const sending = request("POST", "/api/interactions", { ...whoAndWhere(), ...body, ...(message_id ? { message_id } : {}) });
+  setTimeout(refresh, 40);
+  try {
+    const answered = await sending;
+    const answer = answered.initial?.body;
+    if (answer?.type === 9) {
+      openForm(answer.data, (options) => send({ type: "modal", command: answer.data.custom_id, custom_id: answer.data.custom_id, options }, message_id));
+    }
+  } catch (error) {
+    toast(error.message);
+  }
+  await refresh();
+  toBottom();
+}
+
+// What can be done with a message or its writer, as Discord's "Apps" menu.
+function apps(message, person_) {
+  if (!message) return null;
+  const button = (one, target) => el("button", { type: "button", "data-testid": `menu-${one.name}`, onclick: (event) => {
+    event.target.closest("details").open = false;
+    send({ command: one.name, command_type: one.type === 3 ? "message" : "user", target });
+  } }, one.name);
+  const buttons = [...menuCommands(3).map((one) => button(one, message.id)), ...(person_ ? menuCommands(2).map((one) => button(one, person_)) : [])];
+  return buttons.length ? el("details", { class: "apps" }, el("summary", { "data-testid": "apps" }, t("apps")), el("div", {}, buttons)) : null;
 }
 
 function countUnread(before, next) {
@@ -111,20 +168,25 @@ function interaction(item) {
   const options = Object.entries(item.options).map(([name, value]) => [el("span", { class: "option-name" }, name), " ", String(value)]);
   return el("li", { class: `message ${item.original?.ephemeral ? "ephemeral" : ""}`, "data-testid": "message", "data-state": item.state, "data-id": item.id },
     el("p", { class: "spine" }, avatar(who, { small: true }), el("b", {}, who), ` ${t("used", { who: "" }).trim()} `,
-      el("span", { class: "command-name" }, `/${item.command}`), " ", el("span", { class: "options" }, options)),
+      el("span", { class: "command-name" }, usedName(item)), " ", el("span", { class: "options" }, options)),
     botAvatar(),
     el("div", { class: "body" },
       byline("Posta", t("app"), item),
       hidden ? el("p", { class: "muted" }, t("notShown", { who })) : answer(item),
+      hidden || item.original?.deleted ? null : componentRows(item.original ?? {}, (custom_id, values) => send({ type: "component", command: custom_id, custom_id, values }, item.original.id)),
       item.followups?.map((message) => el("div", { class: "followup" }, content(message))),
+      hidden || !item.original?.content ? null : apps(item.original, person(item.user)),
       item.original?.ephemeral && !hidden && el("p", { class: "only-you" }, t("onlyYou")),
       measures(item)));
 }
+
+const usedName = (item) => ({ 3: `▸ ${item.custom_id}`, 5: `✎ ${item.custom_id}` })[item.type] ?? (item.command_type === 1 ? `/${item.command}` : item.command);
 
 function answer(item) {
   if (item.state === "failed") return el("p", { class: "failed", title: item.reason }, t("noResponse"), item.reason && el("small", {}, item.reason));
   if (item.original?.deleted) return el("p", { class: "muted" }, t("deleted"));
   if (item.state === "pending") return dots(t("sending"));
+  if (!item.original && item.initial?.body?.type === 9) return el("p", { class: "muted" }, t("formOpened", { title: item.initial.body.data.title }));
   if (!item.original || item.original.loading) return item.state === "thinking" ? dots(t("thinking")) : el("p", { class: "muted" }, JSON.stringify(item.initial?.body ?? ""));
   return content(item.original, item.edits.length > 1);
 }
@@ -141,7 +203,8 @@ function post(item) {
     avatar(item.author),
     el("div", { class: "body" },
       byline(item.author, item.webhook ? t("webhook") : t("app"), item),
-      item.deleted ? el("p", { class: "muted" }, t("deleted")) : content(item, item.edited_at !== null)));
+      item.deleted ? el("p", { class: "muted" }, t("deleted")) : content(item, item.edited_at !== null),
+      item.deleted ? null : apps(item, null)));
 }
 
 function byline(name, badge, item) {
@@ -168,22 +231,14 @@ function grow() {
 
 async function submit(event) {
   event.preventDefault();
-  const question = $("question").value.trim();
-  const command = $("command").value.trim().replace(/^\//, "");
-  if (!question || !command || !data) return;
-  const user = data.users.find((known) => known.username === me);
-  const body = { command, options: { question }, user: user.name, guild: room === DM ? null : data.guild, locale: user.locale };
-  if (room !== DM) body.channel = room;
+  const text = $("question").value.trim();
+  const label = $("command").value.trim().replace(/^\//, "");
+  const definition = definitionOf(label);
+  if (!label || !data || (!text && $("question").required)) return;
+  const body = invocation(label, definition, text);
   $("question").value = "";
+  clearOptions();
   grow();
   $("question").focus();
-  const asked = request("POST", "/api/interactions", body);
-  setTimeout(refresh, 40);
-  try {
-    await asked;
-  } catch (error) {
-    toast(error.message);
-  }
-  await refresh();
-  toBottom();
+  await send(body);
 }

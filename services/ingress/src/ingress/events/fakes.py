@@ -17,6 +17,8 @@ class Row:
 
     noted: Noted
     is_claimed: bool = False
+    copies: int | None = None
+    """Not None: it is settled."""
     cancelled_by: str | None = None
     deliveries: list[str] = field(default_factory=list)
 
@@ -49,6 +51,12 @@ class MemoryPublishedEvents:
         if event_id in self.rows:
             self.rows[event_id].is_claimed = False
 
+    async def settle(self, event_id: str, *, copies: int) -> None:
+        """See ``PublishedEvents``."""
+        self._check()
+        if event_id in self.rows:
+            self.rows[event_id].copies = copies
+
     async def cancel(self, event_id: str, *, by: str) -> Cancelled:
         """See ``PublishedEvents``."""
         self._check()
@@ -73,6 +81,8 @@ class MemoryPublishedEvents:
                 is_claimed=row.is_claimed,
                 is_cancelled=row.cancelled_by is not None,
                 deliveries=tuple(row.deliveries),
+                is_settled=row.copies is not None,
+                copies=row.copies or 0,
             ),
             attempts=len(row.deliveries),
             updated_at=datetime.now(UTC),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from ingress.acceptor import Acceptor
+from ingress.events.addresses import AddressBook
 from ingress.events.cloudevent import Published
 from ingress.events.journal import Journal
 from ingress.events.publication import (
@@ -14,7 +15,6 @@ from ingress.events.publication import (
     compose,
 )
 from posta.auth import Principal
-from posta.destinations import Destinations
 from posta.domain.envelope import Event
 from posta.domain.payloads import EventPublished
 from posta.errors import Permanent, Transient
@@ -35,17 +35,17 @@ class Intake:
     def __init__(
         self,
         acceptor: Acceptor,
-        destinations: Destinations,
+        book: AddressBook,
         journal: Journal,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._acceptor = acceptor
-        self._destinations = destinations
+        self._book = book
         self._journal = journal
         self._clock = clock
 
-    def compose(
+    async def compose(
         self,
         published: Sequence[Published],
         *,
@@ -54,6 +54,7 @@ class Intake:
         is_batch: bool,
     ) -> list[Event[EventPublished]]:
         """The events as Posta keeps them: all of them, or ``Problem`` 403 or 422."""
+        await self._book.look_for(event.destination for event in published if event.destination is not None)
         return [
             self._one(event, publisher, idempotency_key, number if is_batch else None)
             for number, event in enumerate(published)
@@ -74,7 +75,7 @@ class Intake:
                 event,
                 publisher=publisher,
                 idempotency_key=idempotency_key,
-                destinations=self._destinations,
+                addresses=self._book.addresses,
                 now=self._clock(),
                 number=number,
             )

@@ -23,6 +23,8 @@ _GROUP = 500
 _GATHER_S = 0.02
 _WRITE_S = 5.0
 _AWAY_S = 2.0
+_LAST_S = 1.5
+"""For what is left at the end: a service has to end in time."""
 
 
 class Register(Protocol):
@@ -76,8 +78,8 @@ class Journal:
         finally:
             await end(task)
             try:
-                await self.flush()
-            except Unavailable as exc:
+                await within(_LAST_S, self.flush())
+            except (Unavailable, TimeoutError) as exc:
                 log.warning("events_not_noted", notes=len(self._waiting), reason=str(exc))
 
     async def _write(self) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 
 from ingress.events.journal import Journal
@@ -20,6 +20,8 @@ from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+EventId = Annotated[str, Path(pattern=r"^[^\x00]*$", max_length=300)]
+"""PostgreSQL knows no U+0000."""
 READ_SCOPE = "events:read"
 """To see, and to cancel, the events of every publisher."""
 
@@ -159,11 +161,11 @@ def outcomes_router(outcomes: Outcomes) -> APIRouter:
     router = APIRouter()
 
     @router.get(PATH + "/{event_id}", summary="What became of an event")
-    async def show_event(request: Request, event_id: str) -> Outcome:
+    async def show_event(request: Request, event_id: EventId) -> Outcome:
         return await outcomes.show(request, event_id)
 
     @router.delete(PATH + "/{event_id}", summary="Keep an event from being sent")
-    async def cancel_event(request: Request, event_id: str) -> Outcome:
+    async def cancel_event(request: Request, event_id: EventId) -> Outcome:
         return await outcomes.cancel(request, event_id)
 
     return router

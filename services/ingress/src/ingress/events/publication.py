@@ -4,9 +4,9 @@ import re
 import uuid
 from datetime import datetime, timedelta
 
+from ingress.events.addresses import Addresses
 from ingress.events.cloudevent import Published
 from posta.auth import Principal
-from posta.destinations import Destinations
 from posta.domain.envelope import Event
 from posta.domain.ids import published_event_id
 from posta.domain.payloads import EventPublished
@@ -42,7 +42,7 @@ def compose(
     *,
     publisher: Principal,
     idempotency_key: str | None,
-    destinations: Destinations,
+    addresses: Addresses,
     now: datetime,
     number: int | None = None,
 ) -> Event[EventPublished]:
@@ -53,7 +53,7 @@ def compose(
     source = event.source or f"/publishers/{publisher.name}"
     if event.source is not None and not publisher.may_speak_for(source):
         raise NotPermitted(f"This key may speak for: {', '.join(publisher.sources)}.")
-    destination = _destination(event, publisher, destinations)
+    destination = _destination(event, publisher, addresses)
     key = _identity(event, source=source, idempotency_key=idempotency_key, number=number)
     event_id = published_event_id(publisher=publisher.name, key=key)
     deliver_at, expires_at = _times(event, now)
@@ -86,14 +86,14 @@ def check_key(idempotency_key: str | None) -> None:
         raise BadIdempotencyKey("must be 1 to 255 printable ASCII characters")
 
 
-def _destination(event: Published, publisher: Principal, destinations: Destinations) -> str:
+def _destination(event: Published, publisher: Principal, addresses: Addresses) -> str:
     """The one that is named, else the only one its key may reach, else the default."""
     only = publisher.destinations[0] if len(publisher.destinations) == 1 else None
-    if only is not None and destinations.get(only) is None:
+    if only not in addresses.names:
         only = None
-    wanted = event.destination or only or destinations.default
-    if wanted is None or destinations.get(wanted) is None:
-        known = ", ".join(sorted(name for name in destinations.destinations if publisher.may_reach(name)))
+    wanted = event.destination or only or addresses.default
+    if wanted is None or wanted not in addresses.names:
+        known = ", ".join(sorted(name for name in addresses.names if publisher.may_reach(name)))
         raise UnknownDestination(f"must be one of: {known}")
     if not publisher.may_reach(wanted):
         raise NotPermitted(f"This key may reach: {', '.join(publisher.destinations)}.")

@@ -73,7 +73,7 @@ class Events:
         submission = _parse(request, body)
         key = request.headers.get("idempotency-key")
         _check(key)
-        events = self._intake.compose(
+        events = await self._intake.compose(
             submission.events, publisher=principal, idempotency_key=key, is_batch=submission.is_batch
         )
         answer = _answer(events, is_batch=submission.is_batch)

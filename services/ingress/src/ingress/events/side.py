@@ -1,15 +1,16 @@
 """Everything of ingress that concerns published events, opened together and served by a few routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import APIRouter
 
 from ingress.acceptor import Acceptor
+from ingress.events.addresses import AddressBook
 from ingress.events.idempotency import Idempotency
 from ingress.events.idempotency_store import MemoryStore, PostgresStore
 from ingress.events.intake import Intake
@@ -17,10 +18,13 @@ from ingress.events.journal import Journal
 from ingress.events.outcomes import Outcomes, outcomes_router
 from ingress.events.route import Events, events_router
 from ingress.pull.route import Pull, pull_router
+from ingress.receivers.route import ReceiverDoor, receivers_router
+from ingress.receivers.rules import Receivers
 from posta.auth import ApiKeys
 from posta.destinations import Destinations
 from posta.errors import Unavailable
 from posta.postgres.api_keys import KeyTable
+from posta.postgres.destinations import DestinationRegistry
 from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import Database
 from posta.postgres.published_events import PublishedEvents
@@ -29,6 +33,8 @@ from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+KEYS_FILE = "api_keys.json"
+DESTINATIONS_FILE = "destinations.json"
 EVENTS_KEPT_S = 60 * 24 * 3600.0
 """As long as notifier keeps its ledger: a replay from the dead letters may come as late."""
 MAILBOX_KEPT_S = 7 * 24 * 3600.0
@@ -44,8 +50,11 @@ class EventRules:
     api_keys: ApiKeys
     destinations: Destinations
     max_body_bytes: int
-    keys_file: Path | None
-    """Where the keys last read are remembered."""
+    memory: Path | None
+    """The folder where what was last read from PostgreSQL is remembered."""
+    receivers: Receivers = field(default_factory=Receivers)
+    receiver_secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Signing secrets, by the receiver's name."""
 
 
 def event_routers(
@@ -53,15 +62,19 @@ def event_routers(
     acceptor: Acceptor,
     *,
     keys: KeyRing,
+    book: AddressBook,
     journal: Journal,
     idempotency: Idempotency,
     outcomes: Outcomes,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[APIRouter]:
     """The routes of these parts."""
-    intake = Intake(acceptor, rules.destinations, journal, clock=clock)
+    intake = Intake(acceptor, book, journal, clock=clock)
     events = Events(intake, keys, idempotency, max_body_bytes=rules.max_body_bytes)
-    return [events_router(events), outcomes_router(outcomes)]
+    door = ReceiverDoor(
+        intake, keys, rules.receivers, rules.receiver_secrets, max_body_bytes=rules.max_body_bytes
+    )
+    return [events_router(events), outcomes_router(outcomes), receivers_router(door)]
 
 
 @asynccontextmanager
@@ -71,11 +84,17 @@ async def events_side(
     """Lend the routes; keep the keys current, the notes written and the tables small while the block runs."""
     events, answers = PublishedEvents(database), PostgresStore(database)
     journal = Journal(events)
-    keys = KeyRing(rules.api_keys, KeyTable(database), file=rules.keys_file)
+    keys = KeyRing(rules.api_keys, KeyTable(database), file=rules.memory and rules.memory / KEYS_FILE)
+    book = AddressBook(
+        rules.destinations,
+        DestinationRegistry(database),
+        file=rules.memory and rules.memory / DESTINATIONS_FILE,
+    )
     routers = event_routers(
         rules,
         acceptor,
         keys=keys,
+        book=book,
         journal=journal,
         idempotency=Idempotency(answers, MemoryStore()),
         outcomes=Outcomes(events, keys, journal),
@@ -87,7 +106,7 @@ async def events_side(
         lambda: events.prune(older_than_s=EVENTS_KEPT_S),
         lambda: mailbox.cleanup(older_than_s=MAILBOX_KEPT_S),
     )
-    async with keys.kept_current(), journal.writing(), _pruning(chores):
+    async with keys.kept_current(), book.kept_current(), journal.writing(), _pruning(chores):
         yield routers
 
 

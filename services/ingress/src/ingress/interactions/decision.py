@@ -8,7 +8,7 @@ from typing import Any
 from ingress.commands.actions import Action, AskLlm, OpenForm, PublishEvent, ReplyAtOnce
 from ingress.commands.replies import Reply
 from ingress.commands.rules import CommandRule, Commands
-from ingress.commands.wording import fill
+from ingress.commands.wording import fill, placeholders
 from ingress.interactions import answers
 from ingress.interactions.answers import Notice
 from ingress.interactions.fields import name_of, state_of, values_of, words_of
@@ -196,10 +196,9 @@ def _ask(case: _Case, ask: AskLlm, words: Mapping[str, str], person: User) -> De
 
 
 def _says_something(template: str, words: Mapping[str, str]) -> bool:
-    """Whether anything of a question is the person's: ``About : `` is none."""
-    return bool(fill(template, words).strip()) and (
-        fill(template, {}) == template or fill(template, words) != fill(template, {})
-    )
+    """Whether anything of a question is the person's: of ``About {topic}`` without a topic nothing is."""
+    asked = placeholders(template) - {"person"}
+    return not asked or any(words.get(name) for name in asked)
 
 
 def _question(case: _Case, question: str, person: User) -> Event[DiscordInteraction]:

@@ -22,6 +22,7 @@ _CHOICES_MOST = 5_000
 _BYTES_MOST = 1_048_576
 _LOOK_EVERY_S = 1.0
 _NAME_MOST_CHARS = 100
+_VALUE_MOST_CHARS = 100
 
 
 class Suggesters:
@@ -91,13 +92,21 @@ async def _fetch(client: httpx.AsyncClient, provider: Provider) -> list[Choice]:
 
 
 def choices_of(answer: Any) -> list[Choice]:
-    """The choices in a provider's answer. Raises ``Malformed`` when it has another form."""
+    """The choices in a provider's answer, without values too long for Discord.
+
+    Raises ``Malformed`` when it has another form.
+    """
     if not isinstance(answer, list):
         raise Malformed("the answer is no list")
     try:
-        return [_choice(one) for one in answer[:_CHOICES_MOST]]
+        return [_choice(one) for one in answer[:_CHOICES_MOST] if not _is_too_long(one)]
     except (ValidationError, KeyError, TypeError) as exc:
         raise Malformed("an entry is neither a text nor {name, value}") from exc
+
+
+def _is_too_long(entry: Any) -> bool:
+    value = entry.get("value") if isinstance(entry, dict) else entry
+    return isinstance(value, str) and len(value) > _VALUE_MOST_CHARS
 
 
 def _choice(entry: Any) -> Choice:

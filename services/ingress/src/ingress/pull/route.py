@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from ingress.pull.shapes import (
     CleanedUp,
     Done,
+    EventId,
     Failed,
     LentEvents,
     MailboxHealth,
@@ -125,15 +126,15 @@ def pull_router(pull: Pull) -> APIRouter:
         return await pull.lend(request, wanted)
 
     @router.post("/events/{event_id}/processed", summary="Say that an event was shown")
-    async def processed_event(request: Request, event_id: str, done: Done | None = None) -> Returned:
+    async def processed_event(request: Request, event_id: EventId, done: Done | None = None) -> Returned:
         return await pull.processed(request, event_id, done or Done())
 
     @router.post("/events/{event_id}/failed", summary="Say that an event could not be shown")
-    async def failed_event(request: Request, event_id: str, failed: Failed | None = None) -> Returned:
+    async def failed_event(request: Request, event_id: EventId, failed: Failed | None = None) -> Returned:
         return await pull.failed(request, event_id, failed or Failed())
 
     @router.post("/events/{event_id}/retry", summary="Lend a failed event anew")
-    async def retry_event(request: Request, event_id: str) -> Returned:
+    async def retry_event(request: Request, event_id: EventId) -> Returned:
         return await pull.retry(request, event_id)
 
     @router.get("/stats", summary="How the mailbox is")
@@ -151,7 +152,7 @@ def _reach(principal: Principal) -> Reach:
     return Reach(destinations=principal.destinations, sources=principal.sources)
 
 
-def _returned(ended: mailboxes.Returned, event_id: str, status: str) -> Returned:
+def _returned(ended: mailboxes.Returned, event_id: EventId, status: str) -> Returned:
     match ended:
         case mailboxes.Returned.UNKNOWN:
             raise Problem(404, "There is no such event in the mailbox", "Check its id.")

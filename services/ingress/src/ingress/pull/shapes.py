@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from posta.postgres.pull_mailbox import Lent
@@ -12,7 +13,14 @@ LEASE_S = 60.0
 LEASE_MOST_S = 3600.0
 _ERROR_MOST = 2000
 
-Lease = Annotated[str, StringConstraints(max_length=64)]
+Lease = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=64)]
+
+
+Storable = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=500)]
+"""Text that PostgreSQL can be asked about: it knows no U+0000."""
+
+EventId = Annotated[str, Path(pattern=r"^[^\x00]*$", max_length=300)]
+"""An event's id in an address."""
 
 
 class _Shape(BaseModel):
@@ -55,7 +63,9 @@ class Done(_Shape):
 class Failed(Done):
     """Body of ``failed``; it may be left out."""
 
-    error: Annotated[str, StringConstraints(max_length=_ERROR_MOST)] = "no reason given"
+    error: Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=_ERROR_MOST)] = (
+        "no reason given"
+    )
     """Why it could not be shown; for the operator."""
 
 
@@ -102,7 +112,7 @@ class Wanted(_Shape):
     """Only events that were lent fewer times."""
     lease_s: float = Field(default=LEASE_S, ge=1, le=LEASE_MOST_S)
     """How long they are yours, in seconds."""
-    source: list[str] = Field(default_factory=list, max_length=50)
+    source: list[Storable] = Field(default_factory=list, max_length=50)
     """Only these sources; repeat it for several."""
 
 

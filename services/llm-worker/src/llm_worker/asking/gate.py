@@ -39,12 +39,16 @@ class RoomGate:
         if now - self._closed_at > _LOOK_THROUGH_S:
             self._probed_at = 0.0
             return
-        views = await self._purses.look()
-        room_in_s = min((view.room_in_s for view in views.values()), default=0.0)
-        if room_in_s <= 0:
-            self._probed_at = 0.0
-            return
-        await asyncio.sleep(min(room_in_s, _PATIENCE_S))
-        self._probed_at = self._monotonic()
-        if room_in_s > _PATIENCE_S:
-            raise Unavailable(GATE, f"there is room in {room_in_s - _PATIENCE_S:.3g} s")
+        until = now + _PATIENCE_S
+        while True:
+            views = await self._purses.look()
+            room_in_s = min((view.room_in_s for view in views.values()), default=0.0)
+            if room_in_s <= 0:
+                self._probed_at = 0.0
+                return
+            left_s = until - self._monotonic()
+            if left_s <= 0:
+                self._probed_at = self._monotonic()
+                raise Unavailable(GATE, f"there is room in {room_in_s:.3g} s")
+            # Calls that end may give room back long before the oldest use ages out.
+            await asyncio.sleep(min(room_in_s, self._purses.look_again_s, left_s))

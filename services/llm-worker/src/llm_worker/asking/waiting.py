@@ -27,6 +27,7 @@ class WaitingRoom:
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._waiters: dict[str, Waiter] = {}
+        self._look_again_at = 0.0
 
     def enter(self, event_id: str, *, why: str, is_urgent: bool, wait_s: float) -> None:
         """It was turned away; a question that waits already keeps its ``since``."""
@@ -36,6 +37,11 @@ class WaitingRoom:
         waiter = Waiter(why=why, is_urgent=is_urgent, since=since, again_at=now + wait_s)
         self._waiters[event_id] = waiter
         names.LLM_WAITING.set(len(self._waiters))
+
+    def is_here(self, event_id: str) -> bool:
+        """Whether it was turned away lately."""
+        self._forget_gone()
+        return event_id in self._waiters
 
     def leave(self, event_id: str) -> None:
         """It was asked, or it is over."""
@@ -66,6 +72,9 @@ class WaitingRoom:
 
     def _forget_gone(self) -> None:
         now = self._clock()
+        if now < self._look_again_at:
+            return
+        self._look_again_at = now + 1.0
         gone = [key for key, one in self._waiters.items() if now > one.again_at + _GONE_S]
         for key in gone:
             self.leave(key)

@@ -4,7 +4,7 @@ A use at time *t* counts in a window of length W until *t* + W + slack, rounded 
 step. So in every interval of length W, wherever it begins, the uses are at most the limit. That also
 satisfies fixed windows and token buckets of the same size, however the provider measures.
 
-    slack   1 % of the window, at most 2 s: what the way to the provider may vary by
+    slack   1 % of the window, between 0.15 and 2 s, unless configured: how much the way there may vary
     step    1/128 of the window: how finely ends are kept
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 DAY_S = 24 * 3600.0
 STEPS = 128
-_SLACK_SHARE, _SLACK_MOST_S = 0.01, 2.0
+_SLACK_SHARE, _SLACK_LEAST_S, _SLACK_MOST_S = 0.01, 0.15, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +24,15 @@ class Window:
     """``rpm``, ``tpm``, ``rpd`` or ``tpd``."""
     counts_tokens: bool
     length_s: float
+    jitter_s: float | None = None
+    """As configured; None: a share of the window."""
 
     @property
     def slack_s(self) -> float:
         """Longer than the window by so much."""
-        return min(_SLACK_MOST_S, self.length_s * _SLACK_SHARE)
+        if self.jitter_s is not None:
+            return self.jitter_s
+        return min(_SLACK_MOST_S, max(_SLACK_LEAST_S, self.length_s * _SLACK_SHARE))
 
     @property
     def step_s(self) -> float:
@@ -50,13 +54,14 @@ class Allowance:
     tpd: int | None = None
     concurrency: int | None = None
     minute_s: float = 60.0
+    jitter_s: float | None = None
 
     @property
     def windows(self) -> tuple[Window, ...]:
         """All four, so that use is known before a limit is."""
         return (
-            Window(name="rpm", counts_tokens=False, length_s=self.minute_s),
-            Window(name="tpm", counts_tokens=True, length_s=self.minute_s),
+            Window(name="rpm", counts_tokens=False, length_s=self.minute_s, jitter_s=self.jitter_s),
+            Window(name="tpm", counts_tokens=True, length_s=self.minute_s, jitter_s=self.jitter_s),
             Window(name="rpd", counts_tokens=False, length_s=DAY_S),
             Window(name="tpd", counts_tokens=True, length_s=DAY_S),
         )

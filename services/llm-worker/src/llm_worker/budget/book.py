@@ -48,6 +48,15 @@ class ToldLimit:
     until: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The last 429 that came while nothing was closed."""
+
+    at: float
+    went_through: int
+    """Calls within the minute before it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Book:
     """See the module."""
@@ -58,7 +67,7 @@ class Book:
     wants: dict[str, Want] = field(default_factory=dict)
     told: dict[str, ToldLimit] = field(default_factory=dict)
     closed_until: float = 0.0
-    closed_why: str = ""
+    refused: Refusal | None = None
     levels: dict[str, Level] = field(default_factory=dict)
     circuit: breaker.State = breaker.CLOSED
 
@@ -98,7 +107,8 @@ class Book:
                 owner: [one.urgent, one.standard, one.since, one.until] for owner, one in self.wants.items()
             },
             "told": {name: [one.limit, one.until] for name, one in self.told.items()},
-            "closed": [self.closed_until, self.closed_why],
+            "closed_until": self.closed_until,
+            "refused": [self.refused.at, self.refused.went_through] if self.refused else None,
             "levels": {tenant: [one.amount, one.at] for tenant, one in self.levels.items()},
             "circuit": breaker.to_json(self.circuit),
         }
@@ -108,7 +118,7 @@ def book_of(stored: dict[str, Any] | None) -> Book:
     """The book as it was stored; nothing stored is an empty one."""
     if not stored:
         return Book()
-    until, why = stored["closed"]
+    refused = stored["refused"]
     return Book(
         steady=Steady(at=stored["at"], database_at=stored["database_at"]),
         counts={name: {int(end): n for end, n in ends.items()} for name, ends in stored["counts"].items()},
@@ -118,8 +128,8 @@ def book_of(stored: dict[str, Any] | None) -> Book:
             for owner, (urgent, standard, since, end) in stored["wants"].items()
         },
         told={name: ToldLimit(limit=limit, until=end) for name, (limit, end) in stored["told"].items()},
-        closed_until=until,
-        closed_why=why,
+        closed_until=stored["closed_until"],
+        refused=Refusal(at=refused[0], went_through=refused[1]) if refused else None,
         levels={tenant: Level(amount=n, at=at) for tenant, (n, at) in stored["levels"].items()},
         circuit=breaker.from_json(stored["circuit"]),
     )

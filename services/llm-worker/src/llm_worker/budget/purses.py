@@ -50,6 +50,8 @@ class Purses:
             )
         shortest_s = min(model.allowance.minute_s for model in lineup.models.values())
         self._every_s = shortest_s / 60
+        self.look_again_s = shortest_s / 20
+        """How long a refusal is believed: by then calls that ended may have given room back."""
 
     def of(self, model: Model) -> Purse:
         """The purse that pays for ``model``."""

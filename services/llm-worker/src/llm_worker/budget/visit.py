@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from llm_worker.budget.allowance import Allowance, Window
-from llm_worker.budget.book import Book, Holder, ToldLimit, Want
+from llm_worker.budget.book import Book, Holder, Refusal, ToldLimit, Want
 from llm_worker.budget.shares import SharePolicy, forget_drained, used
 from llm_worker.budget.steady import Seen, advance
 from llm_worker.circuit.breaker import Canary, Circuit, Closed, HalfOpen, Open, Refused, Report
@@ -20,11 +20,13 @@ from llm_worker.providers.told import LimitTold, Told
 _BUSY_SHARE = 0.5
 """Beyond so much use a lease is short: what is leased and not used is lost to the others."""
 _LIFE_MINUTES, _BUSY_LIFE_MINUTES = 1 / 30, 1 / 60
-_LATE_S = 1.0
+_LATE_MINUTES = 1 / 60
 """So long after it could come again, a worker that was turned away is no longer believed to wait."""
 _SLOT_AGAIN_S = 0.2
 """When to ask again for a free slot: nobody knows when a call ends."""
 _INFERRED_S = 600.0
+_TELLING = 3
+"""Fewer calls before a refusal say nothing about a limit."""
 _CIRCUITS = {Closed: "closed", Open: "open", HalfOpen: "half_open"}
 _NEVER_S = 3600.0
 """A need larger than its limit is asked about again after an hour: limits change."""
@@ -192,14 +194,20 @@ def _learn(book: Book, told: Told, rules: Rules) -> None:
             _notice_others(book, window, one)
     if told.retry_after_s is None:
         return
-    until = book.now + told.retry_after_s
-    if until > book.closed_until:
-        book.closed_until, book.closed_why = until, "the provider said to wait"
-    rpm = windows["rpm"]
-    if not told.limits and book.limit_of(rpm, rules.allowance) is None:
-        # A refusal without a number: what went through in the last minute was the limit.
-        went_through = max(1, book.counts_of(rpm).used(book.now) - 1)
-        book.told["rpm"] = ToldLimit(limit=went_through, until=book.now + _INFERRED_S)
+    if book.now >= book.closed_until:
+        _infer(book, windows["rpm"], told, rules)
+    book.closed_until = max(book.closed_until, book.now + told.retry_after_s)
+
+
+def _infer(book: Book, rpm: Window, told: Told, rules: Rules) -> None:
+    """Refused again although we waited as told, and without a number: what went through is the limit."""
+    went_through = book.counts_of(rpm).used(book.now) - 1
+    before, book.refused = book.refused, Refusal(at=book.now, went_through=went_through)
+    if told.limits or before is None or book.limit_of(rpm, rules.allowance) is not None:
+        return
+    limit = min(went_through, before.went_through)
+    if limit >= _TELLING and book.now - book.closed_until < rpm.length_s:
+        book.told["rpm"] = ToldLimit(limit=limit, until=book.now + _INFERRED_S)
 
 
 def _notice_others(book: Book, window: Window, told: LimitTold) -> None:
@@ -214,18 +222,18 @@ def _notice_others(book: Book, window: Window, told: LimitTold) -> None:
 def _answer(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
     refusal = _refusal(book, rules)
     if refusal is not None:
-        return _turned_away(book, visit, refusal)
+        return _turned_away(book, visit, refusal, rules)
     most = _free_slots(book, visit, rules)
     if most <= 0:
-        return _turned_away(book, visit, Denied(why="concurrency", wait_s=_SLOT_AGAIN_S))
+        return _turned_away(book, visit, Denied(why="concurrency", wait_s=_SLOT_AGAIN_S), rules)
     kept = _kept_for_others(book, visit)
     needs, denied = _fitting(book, visit.needs[:most], rules, kept)
     if not needs:
-        return _turned_away(book, visit, denied or Denied(why="others", wait_s=_SLOT_AGAIN_S))
+        return _turned_away(book, visit, denied or Denied(why="others", wait_s=_SLOT_AGAIN_S), rules)
     book.circuit, admission = rules.circuit.admit(book.circuit, book.now, owner=visit.owner)
     if isinstance(admission, Refused):
         wait_s = admission.until - book.now
-        return _turned_away(book, visit, Denied(why="circuit", wait_s=wait_s))
+        return _turned_away(book, visit, Denied(why="circuit", wait_s=wait_s), rules)
     number = admission.number if isinstance(admission, Canary) else None
     if number is not None:
         needs = needs[:1]
@@ -234,7 +242,7 @@ def _answer(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
         needs += _ahead(book, needs, spare, visit.typical_tokens, rules)
     left = visit.needs[len(needs) :]
     if left:
-        _want(book, visit, left, since=book.now, wait_s=0.0)
+        _want(book, visit, left, since=book.now, wait_s=0.0, rules=rules)
     else:
         book.wants.pop(visit.owner, None)
     return _granted(book, needs, rules, canary=number)
@@ -334,18 +342,19 @@ def _granted(book: Book, needs: tuple[Need, ...], rules: Rules, *, canary: int |
     return Grant(calls=len(needs), tokens=tokens, use_until=use_until, life_s=life_s, canary=canary)
 
 
-def _turned_away(book: Book, visit: Visit, denied: Denied) -> Denied:
+def _turned_away(book: Book, visit: Visit, denied: Denied, rules: Rules) -> Denied:
     mine = book.wants.get(visit.owner)
     since = book.now if mine is None else mine.since
-    _want(book, visit, visit.needs, since=since, wait_s=denied.wait_s)
+    _want(book, visit, visit.needs, since=since, wait_s=denied.wait_s, rules=rules)
     return denied
 
 
-def _want(book: Book, visit: Visit, needs: tuple[Need, ...], *, since: float, wait_s: float) -> None:
+def _want(
+    book: Book, visit: Visit, needs: tuple[Need, ...], *, since: float, wait_s: float, rules: Rules
+) -> None:
     urgent = sum(need.is_urgent for need in needs)
-    book.wants[visit.owner] = Want(
-        urgent=urgent, standard=len(needs) - urgent, since=since, until=book.now + wait_s + _LATE_S
-    )
+    until = book.now + wait_s + _LATE_MINUTES * rules.allowance.minute_s
+    book.wants[visit.owner] = Want(urgent=urgent, standard=len(needs) - urgent, since=since, until=until)
 
 
 def _view(book: Book, visit: Visit, rules: Rules) -> View:

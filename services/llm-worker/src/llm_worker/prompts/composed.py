@@ -52,8 +52,7 @@ class ComposedPrompt(Prompt):
                 break
             parts = shorter
         if len(_joined(parts)) > room:
-            frame = len(_joined(replace(parts, question="")))
-            chars = room - frame
+            chars = room - len(_joined(replace(parts, question="?"))) + 1
             if chars < _SHORTEST_CHARS:
                 return None
             parts = replace(parts, question=cap(parts.question, chars))

@@ -23,7 +23,7 @@ from llm_worker.providers.lineup import Model
 from llm_worker.providers.port import Request, Result
 from llm_worker.providers.sse import EventReader
 from llm_worker.providers.throttle import retry_after_s
-from llm_worker.providers.told import NOTHING, Told, limits_told
+from llm_worker.providers.told import NOTHING, Told, form_of, limits_told
 from llm_worker.providers.verdict import Response, judge
 from posta.errors import NotNow, Transient
 from posta.telemetry import names
@@ -125,7 +125,8 @@ class HttpProvider:
 
     def _told(self, response: Response, verdict: Completion | Failed) -> Told:
         now = self._clock()
-        limits = limits_told(response.headers, self._model.endpoint.limits_form, now=now)
+        form = form_of(response.headers, self._model.endpoint.limits_form)
+        limits = limits_told(response.headers, form, now=now)
         if not isinstance(verdict, Failed):
             return Told(limits=limits)
         wait_s = retry_after_s(response.headers, now=now)

@@ -225,6 +225,7 @@ def _model(name: str, rules: ModelRules, endpoint: Endpoint, settings: LlmSettin
             tpd=limits.tpd,
             concurrency=limits.concurrency,
             minute_s=limits.minute_s,
+            jitter_s=limits.jitter_s,
         ),
         timeouts=timeouts.within(total_s),
     )

@@ -70,6 +70,8 @@ class LimitRules(_Rules):
     """Calls at once, over all workers."""
     minute_s: float = Field(default=60.0, ge=1, le=60)
     """How long a minute is: shorter only for a sandbox in which time is scaled."""
+    jitter_s: float | None = Field(default=None, ge=0, le=10)
+    """What the time from here to the provider may vary by; null: 1 % of a minute, at least 0.15 s."""
 
 
 class TimeoutRules(_Rules):

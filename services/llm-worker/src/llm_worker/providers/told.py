@@ -56,6 +56,11 @@ class Told:
 NOTHING = Told()
 
 
+def form_of(headers: Mapping[str, str], assumed: Form) -> Form:
+    """Whose headers they are: Groq's say so, also behind another address; else what is ``assumed``."""
+    return Form.GROQ if "x-groq-region" in headers and assumed is Form.OPENAI else assumed
+
+
 def limits_told(headers: Mapping[str, str], form: Form, *, now: float) -> tuple[LimitTold, ...]:
     """The limits in ``headers`` (case-insensitive or lower-case names); ``now`` in epoch seconds."""
     match form:

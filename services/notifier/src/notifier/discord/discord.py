@@ -100,7 +100,9 @@ class Discord:
         """
         self._check_bot(endpoint)
         async with self._limits.passage(endpoint.target) as passage:
+            started = time.monotonic()
             answer = await self._exchange(endpoint, body, files)
+            passage.took_s = time.monotonic() - started
             passage.told = read_told(answer.headers)
         if counts(answer.status, answer.headers.get("x-ratelimit-scope")):
             self._limits.refused()

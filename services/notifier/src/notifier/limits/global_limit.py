@@ -59,10 +59,10 @@ class GlobalLimit:
                 turn.cancel()
                 raise NotNow("the global rate limit is used up", wait_s=TURNED_AWAY_S)
 
-    def leave(self, *, sent: bool) -> None:
-        """The call of a taken slot ended; ``sent`` False: it never left."""
+    def leave(self, *, sent: bool, took_s: float | None = None) -> None:
+        """The call of a taken slot ended; ``sent`` False: it never left. See ``Slots.answered``."""
         if sent:
-            self.slots.answered(self._clock())
+            self.slots.answered(self._clock(), took_s=took_s)
         else:
             self.slots.unused()
         self.pump()

@@ -23,6 +23,8 @@ class Passage:
 
     told: Told | None = None
     sent: bool = True
+    took_s: float | None = None
+    """From sending to the answer; None: there was none."""
 
 
 class Limits:
@@ -78,7 +80,7 @@ class Limits:
                 self.buckets.answered(target, passage.told, self._clock())
         finally:
             if scope is not None:
-                scope.leave(sent=passage.sent)
+                scope.leave(sent=passage.sent, took_s=passage.took_s)
 
     def closed(self, target: Target, verdict: Closed) -> None:
         """Obey a 429 that names its time."""

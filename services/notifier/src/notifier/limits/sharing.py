@@ -31,7 +31,7 @@ MARGIN_S = 2.0
 EVERY_S = 1.0
 SOONEST_S = 0.25
 """Somebody who waits makes the next exchange come earlier, but not more often than this."""
-LATELY_S = 3.0
+LATELY_S = 2.5
 """A destination that called within this time counts when shares are divided."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('posta:discord-limit:' || $1, 0))"
@@ -113,8 +113,6 @@ class Sharing:
 
     async def _keep(self) -> None:
         while True:
-            for scope in self._scopes.values():
-                scope.limit.starved.clear()
             try:
                 await self.exchange()
             except Unavailable as exc:
@@ -134,19 +132,29 @@ class Sharing:
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK, scope.name)
             others = await connection.fetch(_OTHERS, scope.name, self._member)
-            # Between here and the write nothing is awaited that could let our own use grow past it:
-            # the share only ever shrinks before the others are told.
-            in_use = slots.in_use(self._clock())
-            wanted = min(scope.total, max(1, slots.read_peak(self._clock()), in_use + scope.limit.waiting))
-            weight = max(1, scope.limit.destinations(within_s=LATELY_S))
-            share = self._share(scope, others, Claim(wanted=wanted, weight=weight))
+            mine = self._claim_of(scope)
+            share = self._share(scope, others, mine)
+            # What is used may only shrink before the others are told, and grow after.
             slots.share = min(slots.share, share)
             held = max(share, slots.in_use(self._clock()))
-            await connection.execute(_CLAIM, scope.name, self._member, held, wanted, weight, LEASE_S)
+            await connection.execute(
+                _CLAIM, scope.name, self._member, held, mine.wanted, mine.weight, LEASE_S
+            )
             await connection.execute(_FORGET, scope.name)
         slots.share, slots.valid_until = share, began + LEASE_S - MARGIN_S
         names.DISCORD_SLOTS.labels(scope.name).set(share)
         scope.limit.pump()
+
+    def _claim_of(self, scope: SharedScope) -> Claim:
+        """Who had to wait wants its full part; who did not, what it used at most since the last exchange."""
+        slots, limit = scope.limit.slots, scope.limit
+        peak = slots.read_peak(self._clock())
+        is_hungry = limit.starved.is_set() or limit.waiting > 0
+        limit.starved.clear()
+        return Claim(
+            wanted=scope.total if is_hungry else min(scope.total, max(1, peak)),
+            weight=max(1, limit.destinations(within_s=LATELY_S)),
+        )
 
     def _share(self, scope: SharedScope, others: list[Any], mine: Claim) -> int:
         claims = {row["member"]: Claim(wanted=row["wanted"], weight=row["weight"]) for row in others}

@@ -12,6 +12,8 @@ CREATE TABLE published_event (
     expires_at   timestamptz,
     trace_id     text,
     claimed_at   timestamptz,   -- an attempt to send it is under way, or was made and not refused
+    settled_at   timestamptz,   -- notifier is done with it: delivered, folded into another, routed on or dropped
+    copies       integer NOT NULL DEFAULT 0,  -- events it was routed on as, each with an id derived from its own
     cancelled_at timestamptz,   -- never together with claimed_at
     cancelled_by text,
     CHECK (claimed_at IS NULL OR cancelled_at IS NULL)
@@ -55,5 +57,6 @@ CREATE TABLE pull_event (
     created_at   timestamptz NOT NULL DEFAULT now(),
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX pull_event_prefix ON pull_event (event_id text_pattern_ops);
 CREATE INDEX pull_event_waiting ON pull_event (id) WHERE state IN ('pending', 'leased');
 CREATE INDEX pull_event_done ON pull_event (updated_at) WHERE state IN ('processed', 'failed');

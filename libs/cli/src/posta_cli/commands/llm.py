@@ -1,0 +1,57 @@
+"""`posta llm`: why a question is waiting for an LLM, right now, in one look."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from posta_cli import contact
+from posta_cli.errors import CommandError
+from posta_cli.given import read_given
+from posta_cli.home import locate
+from posta_cli.llm_table import lines
+from posta_cli.operator_key import operator_key
+
+app = typer.Typer(no_args_is_help=True, help="Show what llm-worker knows of its models.")
+_TIMEOUT_S = 5.0
+
+
+@app.callback()
+def llm() -> None:
+    """Show what llm-worker knows of its models."""
+
+
+@app.command()
+def status(
+    *, as_json: Annotated[bool, typer.Option("--json", help="For programs: the worker's own answer.")] = False
+) -> None:
+    """Show each model's room, circuit and limits, and who waits for what."""
+    given = read_given(os.environ, Path.cwd())
+    running = contact.ask(locate(given), "status")["status"]
+    service = running["services"].get("llm-worker")
+    if service is None:
+        raise CommandError("This system runs no llm-worker.", "Start it with `posta up`.")
+    key = operator_key(running, given, scopes=("engine:read",))
+    report = _report(f"{service['url']}/admin/llm", key)
+    print(json.dumps(report, indent=2) if as_json else "\n".join(lines(report)))
+
+
+def _report(url: str, key: str) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {key}"}
+    try:
+        answer = httpx.get(url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+        said = answer.json()
+    except (httpx.HTTPError, ValueError) as exc:
+        raise CommandError(
+            f"llm-worker does not answer ({type(exc).__name__}).", "See `posta status` and `posta logs`."
+        ) from exc
+    if not answer.is_success or not isinstance(said, dict):
+        said = said if isinstance(said, dict) else {}
+        raise CommandError(
+            f"llm-worker answered {answer.status_code}: {said.get('title', 'no reason given')}.",
+            str(said.get("detail", "See `posta logs llm-worker`.")),
+        )
+    return said

@@ -1,0 +1,131 @@
+"""Which destinations events may name: those of ``destinations.yaml``, and those registered in PostgreSQL.
+
+The registry is read every few seconds, and at once for a name that is not known. While the database is
+away what was read last holds, also after a restart: the names (never an address) are kept in a file.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from posta.destinations import Destinations
+from posta.errors import Unavailable
+from posta.postgres.destinations import Registered
+from posta.tasks import end, within
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+EVERY_S = 10.0
+_SOONEST_S = 1.0
+_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """The names that may be used now."""
+
+    names: frozenset[str]
+    default: str | None = None
+    """Where an event goes that names none."""
+
+
+class Registry(Protocol):
+    """``posta.postgres.destinations.DestinationRegistry`` or a fake."""
+
+    async def all(self) -> list[Registered]:
+        """Every registered destination. Raises ``Unavailable``."""
+        ...
+
+
+class AddressBook:
+    """All names that one process knows."""
+
+    def __init__(
+        self,
+        configured: Destinations,
+        registry: Registry | None = None,
+        *,
+        file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._configured = configured
+        self._registry = registry
+        self._file = file
+        self._clock = clock
+        self._registered = _remembered(file)
+        self._read_at = float("-inf")
+
+    @property
+    def addresses(self) -> Addresses:
+        """The names as far as they are known now."""
+        names = frozenset(self._configured.destinations) | self._registered
+        return Addresses(names=names, default=self._configured.default)
+
+    async def look_for(self, wanted: Iterable[str]) -> None:
+        """Read the registry if one of the names is not known, so that a fresh one works at once."""
+        is_known = self.addresses.names.issuperset(wanted)
+        if is_known or self._registry is None or self._clock() - self._read_at < _SOONEST_S:
+            return
+        try:
+            await within(_WAIT_S, self.refresh())
+        except TimeoutError:
+            log.warning("destinations_not_read", reason="PostgreSQL does not answer")
+
+    async def refresh(self) -> None:
+        """Read the registry; while the database is away what was read last stays."""
+        if self._registry is None:
+            return
+        self._read_at = self._clock()
+        try:
+            found = frozenset(one.id for one in await self._registry.all())
+        except Unavailable as exc:
+            log.debug("destinations_not_read", reason=str(exc))
+            return
+        if found != self._registered:
+            self._registered = found
+            self._remember()
+
+    @asynccontextmanager
+    async def kept_current(self) -> AsyncIterator[None]:
+        """Read the registry now and then while the block runs."""
+        task = asyncio.create_task(self._keep_current(), name="destinations")
+        try:
+            yield
+        finally:
+            await end(task)
+
+    async def _keep_current(self) -> None:
+        while True:
+            await self.refresh()
+            await asyncio.sleep(EVERY_S)
+
+    def _remember(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            beside = self._file.with_suffix(".new")
+            beside.write_text(json.dumps(sorted(self._registered)), encoding="utf-8")
+            os.replace(beside, self._file)  # noqa: PTH105 - the atomic one, named as such
+        except OSError as exc:
+            # Only a restart during an outage of the database would miss it.
+            log.warning("destinations_not_remembered", reason=exc.strerror)
+
+
+def _remembered(file: Path | None) -> frozenset[str]:
+    if file is None:
+        return frozenset()
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+        return frozenset(str(name) for name in names)
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError, TypeError) as exc:
+        log.warning("destinations_not_remembered", reason=type(exc).__name__)
+        return frozenset()

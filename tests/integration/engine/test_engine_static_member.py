@@ -1,0 +1,65 @@
+"""Static members on real Kafka: a restart keeps its partitions, a double of a member is found out."""
+
+import asyncio
+
+import pytest
+from support.engine_rig import GROUP, event, eventually, number_of, rig, running
+
+from posta.engine.engine import Engine
+from posta.errors import ConfigurationError
+
+pytestmark = pytest.mark.integration
+
+
+def member(world, instance_id, handler):
+    settings = world.settings.model_copy(update={"group_instance_id": instance_id})
+    return Engine(GROUP, handler, kafka=settings, producer=world.producer)
+
+
+def shared(engine) -> bool:
+    """Whether it is a member and has its half of the partitions."""
+    return engine.status().joined and len(engine.status().assigned) == 3
+
+
+async def test_a_static_member_comes_back_to_its_partitions_and_the_others_do_not_notice(kafka, topic_prefix):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[tuple[str, int]] = []
+
+        def handler(name):
+            async def handle(message):
+                done.append((name, number_of(message)))
+
+            return handle
+
+        steady = member(world, "b", handler("b"))
+        async with running(steady):
+            first = member(world, "a", handler("a"))
+            async with running(first):
+                await eventually(lambda: shared(steady) and shared(first), within_s=30)
+            for _ in range(25):  # longer than a heartbeat's interval, shorter than the session
+                assert len(steady.status().assigned) <= 3, "what is the absent one's stays its own"
+                await asyncio.sleep(0.1)
+            async with running(member(world, "a", handler("a again"))):
+                for number in range(8):
+                    await world.feed(event(number, key=f"k{number}"))
+                await eventually(lambda: len({number for _, number in done}) == 8, within_s=30)
+            assert {name for name, _ in done} == {"a again", "b"}
+            assert len(steady.status().assigned) == 3
+
+
+async def test_the_older_of_two_processes_with_one_instance_id_ends_with_a_clear_error(kafka, topic_prefix):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            done.append(number_of(message))
+
+        older, newer = member(world, "twin", handler), member(world, "twin", handler)
+        stop = asyncio.Event()
+        task = asyncio.create_task(older.run(stop))
+        await eventually(lambda: older.status().joined, within_s=30)
+        async with running(newer):
+            with pytest.raises(ConfigurationError, match="'twin'"):
+                await asyncio.wait_for(task, 40)
+            await world.feed(event(1))
+            await eventually(lambda: done == [1], within_s=30)

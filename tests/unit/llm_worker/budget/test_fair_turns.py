@@ -1,0 +1,208 @@
+"""Who gets the room when several want it: in one worker, and between workers."""
+
+import asyncio
+
+import pytest
+
+from llm_worker.budget.allowance import Allowance
+from llm_worker.budget.purse import NoRoom, Purse
+from llm_worker.budget.queue import Waiting, in_turn
+from llm_worker.budget.visit import Need, Rules
+from llm_worker.circuit.breaker import Report
+from llm_worker.fakes import FakeBooks
+from llm_worker.providers.told import LimitTold, Told
+
+
+class Office:
+    """Purses over one book at a time that the test sets."""
+
+    def __init__(self, **limits):
+        self.now = 0.0
+        self.books = FakeBooks(lambda: self.now)
+        self.rules = Rules(allowance=Allowance(**limits))
+
+    def purse(self, owner="w"):
+        return Purse("b", self.books, self.rules, owner=owner, monotonic=lambda: self.now)
+
+
+def settled(purse, reservation, tokens=1, told=None):
+    purse.settle(
+        reservation, begun=reservation.last.begun, tokens=tokens, report=Report(ok=1), told=told or Told()
+    )
+
+
+async def reserved(purse, *wishes):
+    """Reservations or refusals of all wishes at once; each is (tenant, urgent)."""
+    return await asyncio.gather(
+        *(purse.reserve(Need(tokens=1, is_urgent=urgent), tenant=tenant) for tenant, urgent in wishes),
+        return_exceptions=True,
+    )
+
+
+def waiting(*wishes):
+    return [
+        Waiting(arrival=number, need=Need(tokens=1, is_urgent=urgent), tenant=tenant, who=f"{tenant}{number}")
+        for number, (tenant, urgent) in enumerate(wishes)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "over", "order"),
+    [
+        pytest.param([("a", False), ("b", True)], set(), ["b1", "a0"], id="urgent first"),
+        pytest.param(
+            [("a", False), ("a", False), ("a", False), ("b", False)], set(), ["a0", "b3", "a1", "a2"],
+            id="tenants in turn",
+        ),
+        pytest.param([("a", False), ("b", False)], {"a"}, ["b1", "a0"], id="who had enough comes last"),
+        pytest.param([("a", True), ("b", False)], {"a"}, ["a0", "b1"], id="but urgent is urgent"),
+    ],
+)  # fmt: skip
+def test_the_line_is_served_in_turn(wishes, over, order):
+    assert [one.who for one in in_turn(waiting(*wishes), over_share=over)] == order
+
+
+async def test_urgent_questions_get_the_room_that_there_is():
+    office = Office(rpm=2)
+    got = await reserved(office.purse(), ("a", False), ("a", False), ("a", False), ("b", True), ("c", True))
+    assert [isinstance(one, NoRoom) for one in got] == [True, True, True, False, False]
+
+
+async def test_a_worker_that_was_turned_away_longest_is_served_before_a_greedy_one():
+    office = Office(rpm=4)
+    greedy, modest = office.purse("greedy"), office.purse("modest")
+    for reservation in await reserved(greedy, *[("a", False)] * 4):
+        settled(greedy, reservation)
+    assert isinstance((await reserved(modest, ("b", False)))[0], NoRoom)
+    office.now += 61.5
+    got = await reserved(greedy, *[("a", False)] * 4)
+    assert sum(isinstance(one, NoRoom) for one in got) == 1, "one place is kept for who waits longer"
+    assert not isinstance((await reserved(modest, ("b", False)))[0], NoRoom)
+
+
+async def test_a_place_kept_for_a_worker_that_died_is_free_a_moment_later():
+    office = Office(rpm=1)
+    first, dead, third = office.purse("first"), office.purse("dead"), office.purse("third")
+    settled(first, (await reserved(first, ("a", False)))[0])
+    await reserved(dead, ("b", False))
+    office.now += 30
+    await reserved(third, ("c", False))
+    office.now += 32
+    assert isinstance((await reserved(third, ("c", False)))[0], NoRoom)
+    office.now += 4
+    assert not isinstance((await reserved(third, ("c", False)))[0], NoRoom)
+
+
+async def test_urgent_work_elsewhere_goes_before_standard_work_here():
+    office = Office(rpm=1)
+    first, mails, discord = office.purse("first"), office.purse("mails"), office.purse("discord")
+    settled(first, (await reserved(first, ("a", False)))[0])
+    await reserved(mails, ("a", False))
+    await reserved(discord, ("b", True))
+    office.now += 62.5
+    assert isinstance((await reserved(mails, ("a", False)))[0], NoRoom)
+    assert not isinstance((await reserved(discord, ("b", True)))[0], NoRoom)
+
+
+async def test_a_tenant_over_its_share_waits_only_while_others_do():
+    office = Office(rpm=10)
+    purse = office.purse()
+    for reservation in await reserved(purse, *[("greedy", False)] * 10):
+        settled(purse, reservation)
+    office.now += 1
+    await purse.look()
+    assert set(purse.view.over_s) == {"greedy"}
+    alone = await reserved(purse, ("greedy", False))
+    assert [one.over_share for one in alone] == [False]
+    office.now += 4
+    both = await reserved(purse, ("greedy", False), ("modest", False))
+    assert [one.over_share for one in both] == [True, False]
+
+
+async def test_most_calls_cost_no_round_trip():
+    office = Office(rpm=100_000)
+    purse = office.purse()
+    for _ in range(50):
+        for reservation in await reserved(purse, *[("a", False)] * 20):
+            settled(purse, reservation)
+        office.now += 0.2
+    assert office.books.visits < 1000 / 8
+
+
+async def test_without_a_known_limit_everything_goes_through():
+    office = Office()
+    assert not any(isinstance(one, NoRoom) for one in await reserved(office.purse(), *[("a", False)] * 500))
+
+
+async def test_a_limit_that_the_provider_tells_counts_from_then_on():
+    office = Office()
+    purse = office.purse()
+    (first,) = await reserved(purse, ("a", False))
+    settled(purse, first, told=Told(limits=(LimitTold(window="rpm", limit=3),)))
+    await purse.look()
+    got = await reserved(purse, *[("a", False)] * 4)
+    assert sum(not isinstance(one, NoRoom) for one in got) == 2
+
+
+async def test_a_second_refusal_without_a_number_gives_the_limit_away():
+    office = Office()
+    purse = office.purse()
+    known = []
+    for calls in (6, 8):
+        had = await reserved(purse, *[("a", False)] * calls)
+        for reservation in had[1:]:
+            settled(purse, reservation)
+        settled(purse, had[0], told=Told(retry_after_s=40.0))
+        await purse.look()
+        known.append(purse.view.windows[0].limit)
+        office.now += 62
+    assert known == [None, 5]
+    office.now += 600
+    await purse.look()
+    assert purse.view.windows[0].limit is None, "what was only inferred is forgotten again"
+
+
+async def test_what_others_use_of_the_same_account_is_noticed():
+    office = Office(tpm=1000)
+    purse = office.purse()
+    (first,) = await reserved(purse, ("a", False))
+    told = LimitTold(window="tpm", limit=1000, remaining=100, reset_s=20.0)
+    settled(purse, first, tokens=50, told=Told(limits=(told,)))
+    await purse.look()
+    (tpm,) = (window for window in purse.view.windows if window.name == "tpm")
+    assert tpm.used == 900
+    office.now += 21
+    await purse.look()
+    (tpm,) = (window for window in purse.view.windows if window.name == "tpm")
+    assert tpm.used == 50
+
+
+async def test_a_need_larger_than_its_limit_is_named_so_that_it_can_be_shortened():
+    office = Office(tpm=100)
+    with pytest.raises(NoRoom, match="too_large"):
+        await office.purse().reserve(Need(tokens=101), tenant="a")
+
+
+async def test_what_is_leased_and_not_used_is_given_back_at_the_end():
+    office = Office(rpm=1000)
+    purse = office.purse()
+    for reservation in await reserved(purse, *[("a", False)] * 20):
+        settled(purse, reservation)
+    await reserved(purse, ("a", False))
+    await purse.close()
+    other = office.purse("other")
+    await other.look()
+    assert other.view.windows[0].used == 21
+    assert other.view.in_flight == 1
+
+
+async def test_a_cancelled_wait_gives_its_place_back():
+    office = Office(rpm=1)
+    purse = office.purse()
+    task = asyncio.create_task(purse.reserve(Need(tokens=1), tenant="a"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0)
+    assert not isinstance((await reserved(purse, ("a", False)))[0], NoRoom)

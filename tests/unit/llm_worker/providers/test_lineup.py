@@ -1,0 +1,97 @@
+"""What ``llm.yaml`` and the environment come to, and what is said when they are wrong."""
+
+import pytest
+from support.llm_asking import lineup
+from support.questions import discord_question, email_question
+
+from llm_worker.asking.routes import first_model, route_of
+from llm_worker.providers.completion import Kind
+from llm_worker.providers.lineup import GROQ_FREE_RPM, load_lineup
+from llm_worker.question import question_of
+from llm_worker.settings import LlmSettings
+from posta.errors import ConfigurationError
+
+ROUTES = """
+providers: {one: {}, two: {base_url: https://two.example/v1, key: {env: KEY_TWO}}}
+models:
+  small: {provider: one, name: small}
+  large: {provider: two, name: large, limits: {rpm: 5}}
+routes:
+  - {name: support, when: {command: [support]}, choices: [{model: large}]}
+  - {name: mails in Spanish, when: {medium: email, language: es}, choices: [{model: large}]}
+  - {name: rest, choices: [{model: small, weight: 3}, {model: large}], fallback: {rate: [large]}}
+"""
+
+
+def routes(text=ROUTES):
+    return lineup(text.replace("mails in Spanish", "spanish"), {"KEY_TWO": "sk-two"})
+
+
+def test_without_a_file_there_is_the_model_of_the_environment(tmp_path):
+    found = load_lineup(tmp_path, LlmSettings(model="mine", timeout_s=7, max_tokens=33), {})
+    (model,) = found.models.values()
+    assert (model.name, model.timeouts.total_s, model.max_tokens) == ("mine", 7, 33)
+    assert model.allowance.rpm is None
+
+
+def test_at_groq_the_free_tiers_limit_is_assumed_until_more_is_known():
+    (model,) = lineup(base_url="https://api.groq.com/openai/v1").models.values()
+    assert model.allowance.rpm == GROQ_FREE_RPM == 8
+
+
+@pytest.mark.parametrize(
+    ("event", "route"),
+    [
+        (discord_question(), "rest"),
+        (email_question(locale="es"), "spanish"),
+        (email_question(locale="en"), "rest"),
+    ],
+)
+def test_a_question_takes_the_first_route_that_fits(event, route):
+    assert route_of(question_of(event.data), routes()).name == route
+
+
+def test_a_question_begins_with_the_same_model_each_time_and_all_of_them_by_weight():
+    route = routes().routes[-1]
+    begun = [first_model(route, f"event {n}").id for n in range(2000)]
+    assert begun == [first_model(route, f"event {n}").id for n in range(2000)]
+    assert 0.70 < begun.count("small") / 2000 < 0.80
+    assert [model.id for model in route.fallback[Kind.RATE]] == ["large"]
+
+
+def test_what_shares_an_allowance_is_provider_model_and_key_and_shows_no_key():
+    found = routes()
+    assert found.models["small"].bucket != found.models["large"].bucket
+    assert "sk-two" not in found.models["large"].bucket
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "said"),
+    [
+        ("models: {m: {provider: none}}", {}, "'none' is not among the providers"),
+        ("routes: [{name: r, choices: [{model: x}]}]", {}, "'x' is not among the models"),
+        (
+            "routes: [{name: r, when: {medium: email}, choices: [{model: main}]}]",
+            {},
+            "last route must be for every question",
+        ),
+        (
+            "routes: [{name: r, choices: [{model: main}], fallback: {context: [main]}}]",
+            {},
+            "context has no next choice",
+        ),
+        ("routes: [{name: r, choices: [{model: main}], hedge_after_s: 3}]", {}, "needs a fallback"),
+        ("models: {main: {provider: main, limits: {rpm: 0}}}", {}, "models/main/limits/rpm"),
+        ("providers: {main: {key: {env: KEY_X}}}", {}, "providers/main/key: KEY_X is not set"),
+        ("providers: {main: {base_url: {env: URL_X}}}", {"URL_X": "ftp://x"}, "URL_X is no http"),
+        ("providers: {main: {base_url: 'https://u:hush@x.example'}}", {}, "must hold no credentials"),
+        ("providers: {main: {key: sk-hush-hush}}", {}, "providers/main/key"),
+        ("surprise: 1", {}, "surprise"),
+    ],
+)
+def test_a_mistake_is_named_with_file_path_and_reason_and_no_secret(tmp_path, text, environ, said):
+    (tmp_path / "llm.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        load_lineup(tmp_path, LlmSettings(), environ)
+    assert "llm.yaml" in str(caught.value)
+    assert "hush" not in str(caught.value)
