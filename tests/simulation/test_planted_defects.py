@@ -11,7 +11,7 @@ from support.sim.scenario import seeded
 from support.sim.world import Broken, run
 
 from posta.domain import commit_metadata, failure, key_order, keyqueue, retry, watermark
-from posta.engine import intake, outlet
+from posta.engine import handover, outlet
 from posta.kafka.producer import PublishFailed
 
 Defect = Callable[[], Any]
@@ -49,15 +49,13 @@ def it_is_finished_before_it_is_published() -> Any:
 
 
 def the_order_of_keys_is_ignored() -> Any:
-    honest = keyqueue.KeyQueues.next
+    honest = keyqueue.KeyQueues.push
 
-    def impatient(self: keyqueue.KeyQueues[Any, Any]) -> Any:
-        found = honest(self)
-        if found is not None:
-            self.done(found[0])
-        return found
+    def impatient(self: keyqueue.KeyQueues[Any], link: Any) -> None:
+        link.line = None
+        honest(self, link)
 
-    return planted(patch.object(keyqueue.KeyQueues, "next", impatient))
+    return planted(patch.object(keyqueue.KeyQueues, "push", impatient))
 
 
 def a_line_lets_the_second_go_first() -> Any:
@@ -97,23 +95,23 @@ def attempts_are_not_counted() -> Any:
 
 
 def an_old_assignment_still_counts() -> Any:
-    async def keep(_intake: intake.Intake, _partitions: Any) -> None:
+    async def keep(_handover: handover.Handover, _partitions: Any, _consumer: Any) -> None:
         """Nothing is drained, committed, cancelled or forgotten."""
 
-    return planted(patch.object(intake.Intake, "_hand_back", keep))
+    return planted(patch.object(handover.Handover, "_hand_back", keep))
 
 
 def what_waits_is_finished_when_it_is_revoked() -> Any:
-    honest = intake.Intake._hand_back
+    honest = handover.Handover._hand_back
 
-    async def careless(self: intake.Intake, partitions: Any) -> None:
+    async def careless(self: handover.Handover, partitions: Any, consumer: Any) -> None:
         for partition in partitions:
-            for offset, _ in list(partition.arrivals):
+            for offset in list(partition.watermark._pending):
                 partition.watermark.finished(offset)
             partition.unsaved = True
-        await honest(self, partitions)
+        await honest(self, partitions, consumer)
 
-    return planted(patch.object(intake.Intake, "_hand_back", careless))
+    return planted(patch.object(handover.Handover, "_hand_back", careless))
 
 
 def a_copy_differs_from_its_original() -> Any:

@@ -5,11 +5,10 @@ import asyncio
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from posta.domain.failure import Delivery, Origin
 from posta.engine.dispatch import Dispatcher
 from posta.engine.gate import Gate
 from posta.engine.gatekeeper import Gatekeeper
-from posta.engine.partition import Partition, Work
+from posta.engine.partition import Partition, Phase, Work
 from posta.errors import Unavailable
 
 
@@ -19,15 +18,7 @@ def partition(number: int = 0) -> Partition:
 
 def work(of: Partition, offset: int, key: bytes | None = b"k") -> Work:
     record = ConsumerRecord("t", of.tp.partition, offset, 0, 0, key, b"v", None, 1, 1, ())
-    origin = Origin(topic="t", partition=of.tp.partition, offset=offset, timestamp_ms=0)
-    return Work(
-        record=record,
-        partition=of,
-        delivery=Delivery(origin=origin, attempt=1),
-        key=(of, offset if key is None else key),
-        size=2,
-        received_at=0.0,
-    )
+    return Work(record, of, 2, key)
 
 
 async def taken(dispatcher: Dispatcher) -> int | None:
@@ -96,7 +87,7 @@ async def test_a_lost_partitions_work_is_forgotten_and_another_ones_is_not():
 def test_a_closed_partition_ignores_completions():
     part = partition()
     late = work(part, 0)
-    part.receive(late)
+    part.receive([late], 0.0)
     part.phase = type(part.phase).CLOSED
     part.finish(late)
     assert part.to_commit is None
@@ -142,8 +133,7 @@ async def test_a_probe_that_hangs_is_cut_and_tried_again(monkeypatch):
 def test_what_a_partition_holds_is_counted_down(finished):
     part = partition()
     works = [work(part, n) for n in range(2)]
-    for one in works:
-        part.receive(one)
+    part.receive(works, 0.0)
     assert (part.held, part.held_bytes) == (2, 4)
     for number in finished:
         part.finish(works[number])
@@ -203,3 +193,46 @@ async def test_a_hold_is_as_old_as_its_first_word():
     now = 200.0
     dispatcher.hold("operator: lunch")
     assert dispatcher.held_since == {"operator: lunch": 100.0}
+
+
+async def test_topics_have_their_shares_partitions_and_keys_their_turns():
+    dispatcher = Dispatcher(weights={"vip": 2})
+    vip = Partition(tp=TopicPartition("vip", 0), topic="vip")
+    first, second = partition(0), partition(1)
+    for offset in range(4):
+        dispatcher.push(work(vip, offset, key=None))
+        dispatcher.push(work(first, 10 + offset, key=None))
+    dispatcher.push(work(second, 20, key=None))
+    order = [await taken(dispatcher) for _ in range(9)]
+    assert order == [0, 1, 10, 2, 3, 20, 11, 12, 13]
+
+
+async def test_kept_records_do_not_starve_the_others():
+    dispatcher, part = Dispatcher(), partition()
+    for offset in range(6):
+        dispatcher.resume(work(part, offset))
+    for offset in (10, 11):
+        dispatcher.push(work(part, offset, key=None))
+    assert [await taken(dispatcher) for _ in range(8)] == [0, 1, 2, 10, 3, 4, 5, 11]
+
+
+async def test_a_worker_that_is_ended_as_it_is_woken_passes_the_call_on():
+    dispatcher = Dispatcher()
+    ended = asyncio.create_task(dispatcher.take())
+    waiting = asyncio.create_task(dispatcher.take())
+    await asyncio.sleep(0)
+    dispatcher.push(work(partition(), 7))
+    ended.cancel()
+    assert (await asyncio.wait_for(waiting, 1)).record.offset == 7
+
+
+async def test_what_ends_in_a_draining_partition_starts_nothing_behind_it():
+    dispatcher, part = Dispatcher(), partition()
+    first = work(part, 0)
+    dispatcher.push(first)
+    dispatcher.push(work(part, 1))
+    assert await taken(dispatcher) == 0
+    part.phase = Phase.DRAINING
+    dispatcher.drop([part])
+    dispatcher.done(first)
+    assert await taken(dispatcher) is None

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
-from posta.domain.failure import Delivery, Origin
 from posta.domain.flood import Cause, FloodPolicy, Open, Probing
 from posta.engine.dispatch import Dispatcher
 from posta.engine.floodgate import HOLD, Floodgate
@@ -18,9 +17,7 @@ POLICY = FloodPolicy(in_a_row=1, cool_down_s=0.05, longest_cool_down_s=0.05)
 def work(offset: int) -> Work:
     of = Partition(tp=TopicPartition("t", 0), topic="t")
     record = ConsumerRecord("t", 0, offset, 0, 0, None, b"v", None, 1, 1, ())
-    origin = Origin(topic="t", partition=0, offset=offset, timestamp_ms=0)
-    delivery = Delivery(origin=origin, attempt=1)
-    return Work(record=record, partition=of, delivery=delivery, key=(of, offset), size=1, received_at=0.0)
+    return Work(record, of, 1)
 
 
 @pytest.fixture

@@ -125,3 +125,20 @@ def test_any_order_of_finishing_ends_at_the_same_place(order, cut):
     missing = sorted(set(range(12)) - set(order[:cut]))
     assert watermark.committable == (missing[0] if missing else 12)
     assert len(watermark.finished_above) == cut - (watermark.committable or 0)
+
+
+@pytest.mark.parametrize("offsets", [(1, 2, 2), (1, 3, 2), (0, 1), (5, 4)])
+def test_a_batch_that_does_not_ascend_is_refused_as_a_whole(offsets):
+    mark = Watermark()
+    mark.received(0)
+    with pytest.raises(ValueError, match="offset"):
+        mark.received_all(offsets)
+    assert (mark.gap, mark.committable) == (1, 0)
+
+
+def test_a_batch_may_have_gaps():
+    mark = Watermark()
+    mark.received_all((3, 7, 8))
+    for offset in (3, 8):
+        mark.finished(offset)
+    assert (mark.committable, mark.finished_above) == (7, {8})

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics import MetricWrapperBase
 
 from posta.telemetry import names
+from posta.telemetry.tally import TallyCounter, TallyHistogram
 from posta_cli.reference.markdown import code, codes, page, table
 
 _INTRODUCTION = """\
@@ -26,9 +27,13 @@ def render() -> str:
     return page("Metrics", *parts)
 
 
-def _sections() -> dict[str, list[MetricWrapperBase]]:
+Defined = MetricWrapperBase | TallyCounter | TallyHistogram
+"""What a metric may be defined as."""
+
+
+def _sections() -> dict[str, list[Defined]]:
     """The metrics in the order of their file, below the headings that its comments give them."""
-    found: dict[str, list[MetricWrapperBase]] = {}
+    found: dict[str, list[Defined]] = {}
     lines = inspect.getsource(names).splitlines()
     for name, line_number in _defined():
         titles = [match["title"] for match in map(_SECTION.match, lines[:line_number]) if match]
@@ -39,15 +44,13 @@ def _sections() -> dict[str, list[MetricWrapperBase]]:
 def _defined() -> Iterator[tuple[str, int]]:
     for statement in ast.parse(inspect.getsource(names)).body:
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)]) if isinstance(
-                getattr(names, name), MetricWrapperBase
-            ):
+            case ast.Assign(targets=[ast.Name(id=name)]) if isinstance(getattr(names, name), Defined):
                 yield name, statement.lineno
 
 
-def _row(metric: MetricWrapperBase) -> tuple[str, ...]:
+def _row(metric: Defined) -> tuple[str, ...]:
     (family,) = metric.describe()
     suffix = "_total" if family.type == "counter" else ""
     # The library offers no public way to ask a metric for the names of its labels.
-    labels = codes(metric._labelnames)  # noqa: SLF001
+    labels = codes(metric._labelnames if isinstance(metric, MetricWrapperBase) else metric.label_names)  # noqa: SLF001
     return (code(family.name + suffix), family.type, labels, family.documentation)

@@ -135,14 +135,13 @@ class Tally:
         self.ended = 0
         self.died = 0
 
-    def add(self, now: float, *, deaths: int) -> None:
-        """Count one record that ended at ``now``; ``deaths`` is 1 when it died, else 0."""
-        # Every record that is handled comes by here, so that most of them only add.
+    def add(self, now: float, *, ended: int = 1, deaths: int) -> None:
+        """Count records that ended at ``now``, and how many of them died."""
         if now >= self._current_until:
             self._begin_step(now)
-        self._current[1] += 1
+        self._current[1] += ended
         self._current[2] += deaths
-        self.ended += 1
+        self.ended += ended
         self.died += deaths
 
     def move_to(self, now: float) -> None:
@@ -171,12 +170,12 @@ class FloodBreaker:
         """Deaths since the last success."""
         self.tally = Tally(policy.window_s)
 
-    def lived(self, now: float, *, is_canary: bool = False) -> None:
-        """A record ended well."""
+    def lived(self, now: float, *, count: int = 1, is_canary: bool = False) -> None:
+        """So many records ended well, since anything else happened."""
         match self.state:
             case Closed():
                 self.row = 0
-                self.tally.add(now, deaths=0)
+                self.tally.add(now, ended=count, deaths=0)
             case Probing() if is_canary:
                 self._close(now, trips=self.state.trips)
             case _:

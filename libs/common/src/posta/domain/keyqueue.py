@@ -1,77 +1,69 @@
 """Key queues: which record may start next, when each key's records must run one after another.
 
-    key a:  a1 (running)  a2  a3         ready: [b, c]     next() -> b1, then c1
-    key b:  b1  b2
-    key c:  c1                           done(a) -> a joins the end of ready with a2
+    key a:  a1 (running) ─▶ a2 ─▶ a3      ready: [b1, c1]     done(a1) -> a2 joins the end of ready
+    key b:  b1 ─▶ b2
+    key c:  c1
 
-A key is *ready* when it has a record and none of its own running. Ready keys take turns, so that a
-key with a long queue holds nobody up; records of one key start strictly in the order they came.
+A key is *ready* when it has a record and none of its own running; its first record stands in
+``ready`` then, in turn with those of the other keys, so that a key with a long queue holds nobody up.
+The line of a key is linked from record to record: it costs no memory of its own and no hashing but
+one look-up when a record comes.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
+
+class Link:
+    """What stands in the line of a key."""
+
+    __slots__ = ("behind", "line")
+
+    line: Hashable | None
+    """The key, or whatever must run in order together; None: nothing, it stands alone."""
+    behind: "Link | None"
+    """The next of the line, once there is one."""
 
 
-class KeyQueues(Generic[K, T]):
-    """A FIFO per key and a turn-taking order over the keys that may start."""
+L = TypeVar("L", bound=Link)
 
-    __slots__ = ("_queues", "_ready", "_running", "_size")
+
+class KeyQueues(Generic[L]):
+    """The lines of one partition; ``is_in_turn`` belongs to whoever gives out the turns."""
+
+    __slots__ = ("_last", "is_in_turn", "ready")
 
     def __init__(self) -> None:
-        self._queues: dict[K, deque[T]] = {}
-        self._ready: deque[K] = deque()
-        self._running: set[K] = set()
-        self._size = 0
+        self._last: dict[Hashable, L] = {}
+        self.ready: deque[L] = deque()
+        self.is_in_turn = False
 
-    def __len__(self) -> int:
-        """How many records wait; running ones are not counted."""
-        return self._size
+    def push(self, link: L) -> None:
+        """Add a record behind the others of its line."""
+        line = link.line
+        if line is not None:
+            last = self._last.get(line)
+            self._last[line] = link
+            if last is not None:
+                last.behind = link
+                return
+        self.ready.append(link)
 
-    @property
-    def has_ready(self) -> bool:
-        """Whether ``next`` would return a record."""
-        return bool(self._ready)
+    def done(self, link: L) -> None:
+        """The running record ``link`` has ended; the one behind it, if any, becomes ready.
 
-    def push(self, key: K, item: T) -> None:
-        """Add a record behind the others of its key."""
-        queue = self._queues.get(key)
-        self._size += 1
-        if queue is not None:
-            queue.append(item)
-            return
-        self._queues[key] = deque((item,))
-        if key not in self._running:
-            self._ready.append(key)
+        To be called once for each record taken from ``ready``.
+        """
+        behind = link.behind
+        if behind is not None:
+            link.behind = None
+            # What is behind was pushed here, so it is one of ours.
+            self.ready.append(behind)  # type: ignore[arg-type]
+        elif link.line is not None:
+            del self._last[link.line]
 
-    def next(self) -> tuple[K, T] | None:
-        """Start the first record of the key whose turn it is; None when no key is ready."""
-        if not self._ready:
-            return None
-        key = self._ready.popleft()
-        queue = self._queues[key]
-        item = queue.popleft()
-        if not queue:
-            del self._queues[key]
-        self._running.add(key)
-        self._size -= 1
-        return key, item
-
-    def done(self, key: K) -> None:
-        """The running record of ``key`` has ended; its next one, if any, becomes ready."""
-        self._running.discard(key)
-        if key in self._queues:
-            self._ready.append(key)
-
-    def drop(self, belongs: Callable[[K], bool]) -> list[T]:
-        """Forget every key that ``belongs`` holds for, and return the records that waited."""
-        keys = [key for key in self._queues if belongs(key)]
-        dropped = [item for key in keys for item in self._queues.pop(key)]
-        gone = set(keys)
-        self._ready = deque(key for key in self._ready if key not in gone)
-        self._running = {key for key in self._running if not belongs(key)}
-        self._size -= len(dropped)
-        return dropped
+    def clear(self) -> None:
+        """Forget everything; records that still run must not be reported as done any more."""
+        self._last.clear()
+        self.ready.clear()

@@ -10,6 +10,8 @@ none is lost; those finished above it are the ones that may be done twice. Offse
 """
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
 
 
 class Watermark:
@@ -27,10 +29,21 @@ class Watermark:
 
         Raises ValueError for an offset not above the last one: the partition was rewound under us.
         """
-        if self._position is not None and offset < self._position:
-            raise ValueError(f"offset {offset} received after {self._position - 1}")
-        self._pending.append(offset)
-        self._position = offset + 1
+        self.received_all((offset,))
+
+    def received_all(self, offsets: Sequence[int]) -> None:
+        """Note a batch of records, at least one.
+
+        Raises ValueError, and notes none, when they do not ascend from the last one on.
+        """
+        first, last = offsets[0], offsets[-1]
+        if self._position is not None and first < self._position:
+            raise ValueError(f"offset {first} received after {self._position - 1}")
+        # As many as there are numbers between them: nearly always, and checked by one subtraction.
+        if last - first + 1 != len(offsets) and any(a >= b for a, b in pairwise(offsets)):
+            raise ValueError(f"offsets from {first} to {last} do not ascend")
+        self._pending.extend(offsets)
+        self._position = last + 1
 
     def finished(self, offset: int) -> None:
         """Note that the record at ``offset`` is done, in any order; a repetition changes nothing."""
@@ -42,7 +55,7 @@ class Watermark:
             return
         pending.popleft()
         finished = self._finished
-        while pending and pending[0] in finished:
+        while finished and pending and pending[0] in finished:
             finished.discard(pending.popleft())
 
     @property

@@ -13,9 +13,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import MAX_BYTES, encode
 from posta.engine.membership import is_forgotten
+from posta.engine.meters import Meters
 from posta.engine.partition import Partition
 from posta.tasks import within
-from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -27,8 +27,9 @@ _CROWDED_SHARE = 0.75
 class Committer:
     """Commits what has moved; one at a time."""
 
-    def __init__(self, group: str, partitions: Mapping[TopicPartition, Partition]) -> None:
+    def __init__(self, group: str, partitions: Mapping[TopicPartition, Partition], meters: Meters) -> None:
         self._group = group
+        self._meters = meters
         self._partitions = partitions
         self._turn = asyncio.Lock()
 
@@ -45,7 +46,7 @@ class Committer:
             if is_forgotten(consumer):
                 # Without a member id the commit would count as an operator's, and be taken while the
                 # group is empty: a zombie would undo what others have committed since.
-                names.COMMITS.labels(self._group, "failed").inc()
+                self._meters.committed("failed")
                 log.warning("commit_failed", group=self._group, error="the group has forgotten this member")
                 return
             offsets = {p.tp: _described(p, mark) for p, mark in moved.items()}
@@ -57,10 +58,10 @@ class Committer:
             except (TimeoutError, KafkaError) as exc:
                 for partition in moved:
                     partition.unsaved = True
-                names.COMMITS.labels(self._group, "failed").inc()
+                self._meters.committed("failed")
                 log.warning("commit_failed", group=self._group, error=type(exc).__name__)
                 return
-            names.COMMITS.labels(self._group, "ok").inc()
+            self._meters.committed("ok")
 
 
 def _described(partition: Partition, mark: int) -> OffsetAndMetadata:

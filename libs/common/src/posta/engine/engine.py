@@ -14,29 +14,36 @@ from collections.abc import Callable, Sequence
 from posta.domain.key_order import OnDeadLetter
 from posta.domain.lanes import Lanes
 from posta.engine.dispatch import Dispatcher
+from posta.engine.endings import Endings
 from posta.engine.floodgate import HOLD, Floodgate
 from posta.engine.gate import Gate
 from posta.engine.gatekeeper import Gatekeeper
+from posta.engine.handling import Handling
 from posta.engine.intake import Intake
 from posta.engine.message import Handler, Interpret, OnGivenUp, as_message
-from posta.engine.meters import meters_of
+from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
-from posta.engine.outlet import Abandoned, Outlet
+from posta.engine.outlet import Outlet
 from posta.engine.policy import EnginePolicy, Retries
-from posta.engine.settlement import Callbacks, Fate, Settlement
+from posta.engine.settlement import Settlement
 from posta.engine.status import EngineStatus, read_status
 from posta.engine.steady_clock import SteadyClock
 from posta.engine.timers import Timers
+from posta.engine.waiting import Waiting
+from posta.engine.watch import Watch
+from posta.engine.workers import Workers
 from posta.kafka.producer import Producer
 from posta.settings import KafkaSettings
-from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
+from posta.telemetry.tracing import Passage
 from posta.topics import Group
 
 log = get_logger(__name__)
 _STALLED_S = 30.0
 _OPERATOR = "operator"
+_DUE_BEFORE_FRESH = 3
+"""Records of each lane that go first before fresh ones get a share of the starts."""
 
 
 class Engine:
@@ -64,46 +71,52 @@ class Engine:
         clock = clock or SteadyClock()
         self._group = group
         self._policy = policy or EnginePolicy()
-        self._dispatcher = Dispatcher()
+        self._meters = Meters(group.name)
+        self._dispatcher = Dispatcher(weights=_shares(group, self._policy))
         self._timers = Timers(clock)
         self._ordered = self._order_of_keys(clock)
         self._gatekeeper = Gatekeeper(gates, self._dispatcher, group=group.name)
         self._floodgate = Floodgate(self._policy.flood, self._dispatcher, group=group.name)
         names.INTAKE_PAUSED.labels(group.name, _OPERATOR).set(0)
-        self._settlement = Settlement(
-            group,
-            Callbacks(handler=handler, interpret=interpret, on_given_up=on_given_up),
-            policy=self._policy,
-            outlet=Outlet(producer, timeout_s=self._policy.publish_timeout_s),
-            gatekeeper=self._gatekeeper,
-            floodgate=self._floodgate,
-            timers=self._timers,
-            resume=self._dispatcher.resume,
-            clock=clock,
-            ordered=self._ordered,
-        )
         self._intake = Intake(
             group,
             kafka,
             policy=self._policy,
             dispatcher=self._dispatcher,
             timers=self._timers,
+            meters=self._meters,
             clock=clock,
             ordered=self._ordered,
+            each_look=self._floodgate.count,
         )
+        self._endings = Endings(self._dispatcher, self._floodgate, self._meters, self._intake.relieve)
+        self._outlet = Outlet(producer, timeout_s=self._policy.publish_timeout_s)
+        self._watch = Watch(self._policy.handler_timeout_s)
+        self._handler, self._interpret, self._clock = handler, interpret, clock
+        self._settlement = self._settle_with(on_given_up)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until ``stop`` is set and everything in flight is finished or handed back."""
-        workers = [
-            asyncio.create_task(self._work(), name=f"worker {number}")
-            for number in range(self._policy.concurrency)
-        ]
+        handling = Handling(
+            self.group,
+            self._handler,
+            self._interpret,
+            max_attempts=self._policy.retry.max_attempts,
+            settlement=self._settlement,
+            watch=self._watch,
+            passage=Passage(),
+            clock=self._clock,
+        )
+        workers = Workers(self._policy.concurrency, handling, self._dispatcher, self._endings, self._meters)
+        workers.start()
         try:
             await self._intake.run(stop)
         finally:
-            await end(*workers)
+            await workers.stop()
+            await self._outlet.stop()
             await self._gatekeeper.stop()
             self._floodgate.stop()
+            self._watch.stop()
             self._timers.cancel_all()
 
     @property
@@ -168,40 +181,36 @@ class Engine:
             clock=clock,
         )
 
-    async def _work(self) -> None:
-        group = self._group.name
-        me = asyncio.current_task()
-        assert me is not None  # noqa: S101 - a coroutine of a task has one
-        while True:
-            work = await self._dispatcher.take()
-            partition = work.partition
-            if not partition.is_open:
-                self._dispatcher.done(work)
-                self._floodgate.left(work)
-                continue
-            partition.running[work] = me
-            meters = meters_of(group, partition.topic)
-            meters.in_flight.inc()
-            fate = Fate.ENDED
-            try:
-                fate = await self._settlement.settle(work)
-            except Abandoned:
-                meters.ended("abandoned")
-            except asyncio.CancelledError:
-                # A handler that cleans up may meet both: the partition's end, then the engine's.
-                if not partition.is_closed or me.uncancel():
-                    raise
-                # Only this record was cancelled, with its partition; the worker goes on.
-                meters.ended("abandoned")
-            except Exception:
-                # A defect of the engine itself: the record stays undone and shows as the oldest
-                # pending one; the others go on.
-                names.UNEXPECTED.labels(group, "engine").inc()
-                log.exception("engine_defect", topic=partition.topic, offset=work.record.offset)
-            finally:
-                meters.in_flight.dec()
-                partition.running.pop(work, None)
-                self._floodgate.left(work)
-                if fate is Fate.ENDED:
-                    self._dispatcher.done(work)
-                    self._intake.relieve(partition)
+    def _settle_with(self, on_given_up: OnGivenUp | None) -> Settlement:
+        waiting = Waiting(
+            self._group,
+            outlet=self._outlet,
+            endings=self._endings,
+            timers=self._timers,
+            resume=self._dispatcher.resume,
+            meters=self._meters,
+            clock=self._clock,
+            ordered=self._ordered,
+        )
+        return Settlement(
+            self._group,
+            on_given_up,
+            policy=self._policy,
+            outlet=self._outlet,
+            endings=self._endings,
+            waiting=waiting,
+            gatekeeper=self._gatekeeper,
+            floodgate=self._floodgate,
+            meters=self._meters,
+            clock=self._clock,
+        )
+
+
+def _shares(group: Group, policy: EnginePolicy) -> dict[str, int]:
+    """The weight of each topic; what comes off a lane is due, and goes before what is fresh."""
+    fresh = {topic.name: policy.topic_weights.get(topic.name, 1) for topic in group.reads}
+    unknown = policy.topic_weights.keys() - fresh.keys()
+    if unknown:
+        raise ValueError(f"group {group.name} reads no {', '.join(sorted(unknown))}")
+    due = _DUE_BEFORE_FRESH * sum(fresh.values())
+    return {lane.name: due for lane in group.lanes} | fresh

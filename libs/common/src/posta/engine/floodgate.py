@@ -42,19 +42,33 @@ class Floodgate:
         self._clock = clock or time.monotonic
         self._canary: Work | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._lived = 0
+        """Records handled well that the breaker has not been told of."""
         names.INTAKE_PAUSED.labels(group, HOLD).set(0)
 
     def lived(self, work: Work) -> None:
         """``work`` was handled well."""
-        is_canary = self._canary is work
-        self.breaker.lived(self._clock(), is_canary=is_canary)
-        if is_canary:
+        if self._canary is work:
+            self.count()
+            self.breaker.lived(self._clock(), is_canary=True)
             self._reopened("the canary was handled")
+        else:
+            self._lived += 1
+
+    def count(self) -> None:
+        """Tell the breaker of those that were handled well; a few times a second is often enough.
+
+        It is also done before anything that the breaker could decide differently for it.
+        """
+        if self._lived:
+            lived, self._lived = self._lived, 0
+            self.breaker.lived(self._clock(), count=lived)
 
     def waits(self, work: Work, *, used_attempt: bool) -> None:
         """``work`` will be tried again; ``used_attempt`` is false when only capacity was missing."""
         if self._canary is not work:
             return
+        self.count()
         self.breaker.canary_waits(self._clock(), used_attempt=used_attempt)
         self._canary = None
         if isinstance(self.breaker.state, Open):
@@ -64,6 +78,7 @@ class Floodgate:
 
     def may_give_up(self, work: Work, cause: Cause) -> bool:
         """Whether ``work`` may become a dead letter; if not, intake is held and it must be kept."""
+        self.count()
         was_open = isinstance(self.breaker.state, Open)
         is_canary = self._canary is work
         may = self.breaker.may_give_up(cause, self._clock(), is_canary=is_canary)
@@ -82,6 +97,7 @@ class Floodgate:
         """Resume at an operator's word; False when there was nothing to resume."""
         if isinstance(self.breaker.state, Closed):
             return False
+        self.count()
         self.breaker.resume(self._clock())
         self._reopened("an operator resumed it")
         return True
@@ -99,6 +115,7 @@ class Floodgate:
 
     def counts(self) -> tuple[int, int]:
         """How many records died, and how many ended, within the policy's window."""
+        self.count()
         tally = self.breaker.tally
         tally.move_to(self._clock())
         return tally.died, tally.ended
@@ -127,6 +144,7 @@ class Floodgate:
 
     def _probe(self) -> None:
         self._timer = None
+        self.count()
         if self.breaker.probe(self._clock()):
             log.info("flood_canary_due", group=self._group)
             self._dispatcher.admit_one(HOLD, self._chosen)

@@ -47,9 +47,13 @@ class GivenUp:
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class RawRecord:
-    """A record as Kafka holds it, for a handler that must also take what cannot be decoded."""
+    """A record as Kafka holds it, for a handler that must also take what cannot be decoded.
+
+    Not to be changed; it is not frozen because making a frozen one takes three times as long, and
+    one is made for each record.
+    """
 
     topic: str
     """Without the deployment's prefix."""

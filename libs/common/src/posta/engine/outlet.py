@@ -1,24 +1,51 @@
-"""Publishes on behalf of records in flight: tries until Kafka confirms, or the record is not ours.
+"""Publishes on behalf of records in flight: in batches, until Kafka confirms or the record is not ours.
 
-A failed publish never loses anything: the record it belongs to stays undone and keeps its key.
+    records ─▶ one stream per topic ─▶ a batch at a time ─┬─ confirmed ─▶ its records go on
+               (and partition, if given)                  └─ not ───────▶ again, less what is not ours
+
+While a batch is on its way the next one collects, so a round trip is shared by all who wait for it.
+A failed publish never loses anything: the record it belongs to stays undone and keeps its line.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from posta.domain.envelope import Wire, encode
+from posta.domain.envelope import Wire
 from posta.engine.blockage import Blockages
-from posta.engine.message import Publish
 from posta.engine.partition import Partition
-from posta.kafka.producer import Producer, PublishFailed
-from posta.telemetry.tracing import current_trace_headers
+from posta.kafka.producer import Producer, PublishFailed, TooLarge
+from posta.tasks import end
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_MOST_AT_ONCE = 500
+Outgoing = tuple[str, Wire]
+"""A topic, without the deployment's prefix, and a record for it."""
 
 
 class Abandoned(Exception):
     """The partition was lost before the publish was confirmed; its next owner does it again."""
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """A record to be published, for one of ``partition``."""
+
+    wire: Wire
+    partition: Partition
+    confirmed: asyncio.Future[None]
+    has_failed: bool = False
+
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for it; if its partition was lost, that one is told."""
+        if self.confirmed.done():
+            return False
+        if self.partition.is_closed:
+            self.confirmed.set_exception(Abandoned())
+            return False
+        return True
 
 
 class Outlet:
@@ -28,12 +55,15 @@ class Outlet:
         self._producer = producer
         self._timeout_s = timeout_s
         self._blockages = Blockages()
+        self._streams: dict[tuple[str, int | None], deque[Parcel]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def events(self, outgoing: Iterable[Publish], partition: Partition) -> None:
-        """Publish what a handler returned, each carrying the current trace context."""
-        for publish in outgoing:
-            wire = encode(publish.event, current_trace_headers())
-            await self.record(publish.topic.name, wire, partition)
+    async def records(self, outgoing: Sequence[Outgoing], partition: Partition) -> None:
+        """Write all of ``outgoing``; those of one topic in their order. Raises as ``record`` does."""
+        waiting = [self._enqueue(topic, wire, partition, None) for topic, wire in outgoing]
+        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def record(self, topic: str, wire: Wire, partition: Partition, *, to: int | None = None) -> None:
         """Write one record to ``topic``: to its partition ``to``, or to the one that its key says.
@@ -41,28 +71,74 @@ class Outlet:
         Raises ``Abandoned`` when the partition closes first, ``TooLarge`` when Kafka will never
         take the record.
         """
-        try:
-            await self._producer.publish(topic, [wire], timeout_s=self._timeout_s, partition=to)
-        except PublishFailed as exc:
-            await self._insist(topic, wire, partition, to=to, error=exc)
+        await self._enqueue(topic, wire, partition, to)
 
-    async def _insist(
-        self, topic: str, wire: Wire, partition: Partition, *, to: int | None, error: PublishFailed
-    ) -> None:
-        """Try again until Kafka confirms, or the record is not ours."""
-        self._blockages.failed(topic, error, is_first=True)
-        pause_s, published = _FIRST_PAUSE_S, False
+    async def stop(self) -> None:
+        """Publish no more; what is not confirmed stays undone."""
+        await end(*self._tasks)
+
+    def _enqueue(self, topic: str, wire: Wire, partition: Partition, to: int | None) -> asyncio.Future[None]:
+        parcel = Parcel(wire, partition, asyncio.get_running_loop().create_future())
+        stream = self._streams.get((topic, to))
+        if stream is None:
+            stream = self._streams[topic, to] = deque()
+            task = asyncio.create_task(self._run(topic, to, stream), name=f"publish to {topic}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        stream.append(parcel)
+        return parcel.confirmed
+
+    async def _run(self, topic: str, to: int | None, stream: deque[Parcel]) -> None:
         try:
-            while not published:
-                if partition.is_closed:
-                    raise Abandoned from error
+            while stream:
+                batch = [stream.popleft() for _ in range(min(len(stream), _MOST_AT_ONCE))]
+                await self._see_to(topic, to, batch)
+        finally:
+            # No await since the stream was seen empty: nothing can have been added to it.
+            del self._streams[topic, to]
+
+    async def _see_to(self, topic: str, to: int | None, batch: list[Parcel]) -> None:
+        """Try until every parcel of ``batch`` is confirmed, refused for good, or not wanted."""
+        pause_s = _FIRST_PAUSE_S
+        while batch := [parcel for parcel in batch if parcel.is_wanted()]:
+            try:
+                await self._producer.publish(
+                    topic, [parcel.wire for parcel in batch], timeout_s=self._timeout_s, partition=to
+                )
+            except PublishFailed as exc:
+                self._note_failed(topic, batch, exc)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-                try:
-                    await self._producer.publish(topic, [wire], timeout_s=self._timeout_s, partition=to)
-                    published = True
-                except PublishFailed as exc:
-                    error = exc
-                    self._blockages.failed(topic, error, is_first=False)
-        finally:
-            self._blockages.ended(topic, published=published)
+            except TooLarge as exc:
+                if len(batch) > 1:
+                    await self._one_by_one(topic, to, batch)
+                    return
+                _refuse(batch, exc)
+            except Exception as exc:  # noqa: BLE001 - the records that wait for it tell what it was
+                _refuse(batch, exc)
+            else:
+                for parcel in batch:
+                    if not parcel.confirmed.done():
+                        parcel.confirmed.set_result(None)
+
+    def _note_failed(self, topic: str, batch: list[Parcel], error: PublishFailed) -> None:
+        for parcel in batch:
+            self._blockages.failed(topic, error, is_first=not parcel.has_failed)
+            if not parcel.has_failed:
+                parcel.has_failed = True
+                parcel.confirmed.add_done_callback(lambda end: self._note_end(topic, end))
+
+    def _note_end(self, topic: str, confirmed: asyncio.Future[None]) -> None:
+        published = not confirmed.cancelled() and confirmed.exception() is None
+        self._blockages.ended(topic, published=published)
+
+    async def _one_by_one(self, topic: str, to: int | None, batch: list[Parcel]) -> None:
+        """One of them is too large, and only alone it says so."""
+        for parcel in batch:
+            await self._see_to(topic, to, [parcel])
+
+
+def _refuse(batch: list[Parcel], error: Exception) -> None:
+    for parcel in batch:
+        if not parcel.confirmed.done():
+            parcel.confirmed.set_exception(error)

@@ -1,5 +1,6 @@
 """How one engine is tuned: the frozen values that ``Engine`` is built with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -7,17 +8,36 @@ from posta.domain.flood import FloodPolicy
 from posta.domain.key_order import OnDeadLetter
 from posta.domain.retry import RetryPolicy
 
+RECORD_OVERHEAD_BYTES = 900
+"""What a record takes in memory beside its key and value: its objects, its headers, its place in line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How much may be in memory; at a bound the partition pauses, at half of it it resumes."""
+    """How much may be in memory; at a bound the partition is not fetched from, until half of it is free."""
 
-    records_per_partition: int = 512
-    """Fetched and not finished, lanes included."""
+    records_per_partition: int = 8_192
+    """Fetched from a source and not finished. Many, so that a key which cannot keep up is not soon in
+    the way of the others of its partition; it is the bytes that bound memory."""
+    records_ahead: int = 1_024
+    """The same while any of the partition could start at once: more would only lie there."""
+    records_per_lane_partition: int = 512
+    """The same of a retry lane: only its head region has to be near, as it is due in order."""
     span_per_partition: int = 10_000
     """Records from the watermark to the newest one, finished or not: what one stuck record may cost."""
-    total_bytes: int = 64 * 1024 * 1024
-    """Keys and values over all partitions."""
+    total_bytes: int = 32 * 1024 * 1024
+    """Keys and values over all partitions, and 900 bytes for each record's own objects."""
+
+
+class Ordering(Enum):
+    """What is handled one after another, in the order of its partition."""
+
+    KEY = "key"
+    """Records of the same key; one without a key stands alone."""
+    PARTITION = "partition"
+    """All records of a partition."""
+    UNORDERED = "unordered"
+    """Nothing: as many at once as ``concurrency`` allows."""
 
 
 class Retries(Enum):
@@ -34,6 +54,10 @@ class EnginePolicy:
     """Concurrency, bounds and time limits."""
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    ordering: Ordering = Ordering.KEY
+    topic_weights: Mapping[str, int] = field(default_factory=dict)
+    """Shares of the starts, by source topic, where several have records ready; 1 for any that is not named.
+    The heavier one goes first, and the lighter one gets its share all the same."""
     retries: Retries = Retries.INDEPENDENT
     """Ordered ones cost memory for each record in the lanes, and a look at the lanes at each assignment."""
     on_dead_letter: OnDeadLetter = OnDeadLetter.GO_ON
@@ -51,3 +75,9 @@ class EnginePolicy:
     """At most so long after it finished is a record's offset committed."""
     publish_timeout_s: float = 10.0
     """One try to publish; tries go on until Kafka confirms or the partition is lost."""
+
+    def __post_init__(self) -> None:
+        if self.retries is Retries.ORDERED and self.ordering is not Ordering.KEY:
+            raise ValueError(f"ordered retries keep the order of keys; ordering is {self.ordering.name}")
+        if any(weight < 1 for weight in self.topic_weights.values()):
+            raise ValueError(f"a topic's weight must be at least 1: {dict(self.topic_weights)}")

@@ -1,169 +1,132 @@
-"""Handles one record to its end: runs the handler, decides on its failure, carries that out.
+"""What becomes of a record whose handler has ended: decides, and has that carried out.
 
-    due? ──no──▶ wait: lane (hop) or memory
-     │ yes
-    decode ─▶ handler ──ok──▶ publish what it returned ─▶ finished
-                │ failed
-                ├─ Unavailable ─▶ close the gate, keep the record and its key
-                ├─ Wait        ─▶ lane or memory, with the attempt counted
-                └─ DeadLetter  ─▶ a flood? keep the record and its key
-                                  else publish the apology, then the dead letter ─▶ finished
+    ok ─▶ publish what it returned ─▶ finished
+    failed
+      ├─ Unavailable ─▶ close the gate, keep the record and its key
+      ├─ Wait        ─▶ lane or memory, with the attempt counted
+      └─ DeadLetter  ─▶ a flood? keep the record and its key
+                        else publish the apology, then the dead letter ─▶ finished
 
-Rule: a record is finished only after Kafka has confirmed what it became.
+Rule: a record is finished only after Kafka has confirmed what it became. No worker waits for that:
+what has to be published goes on in a task of its own (``Endings.send_off``).
 """
 
-import asyncio
+import logging
 import random
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
-from opentelemetry.trace import SpanKind
-
-from posta.domain.envelope import Wire, header
-from posta.domain.failure import Delivery, delivery_headers, error_headers, failed, with_headers
+from posta.domain.envelope import Wire, encode, header
+from posta.domain.failure import delivery_headers, error_headers, failed, with_headers
 from posta.domain.flood import cause_of
 from posta.domain.key_order import OnDeadLetter
-from posta.domain.lanes import Lanes, lane_label
 from posta.domain.retry import DeadLetter, ErrorClass, Wait, classify, decide
 from posta.engine.dead_letters import write_dead_letter
+from posta.engine.endings import Endings, Fate, Rest
 from posta.engine.floodgate import Floodgate
 from posta.engine.gatekeeper import Gatekeeper
-from posta.engine.message import GivenUp, Handler, Interpret, Message, OnGivenUp, RawRecord, Subject
-from posta.engine.meters import meters_of
-from posta.engine.ordered import Ordered
-from posta.engine.outlet import Abandoned, Outlet
-from posta.engine.partition import Work, headers_of
+from posta.engine.message import GivenUp, Message, OnGivenUp, Publish, RawRecord, Subject
+from posta.engine.meters import Meters
+from posta.engine.outlet import Abandoned, Outgoing, Outlet
+from posta.engine.partition import Work
 from posta.engine.policy import EnginePolicy
-from posta.engine.timers import Timers
-from posta.errors import Expired, Transient, Unavailable
+from posta.engine.waiting import Waiting
+from posta.errors import Unavailable
 from posta.kafka.producer import TooLarge
-from posta.telemetry import names
 from posta.telemetry.logs import get_logger
-from posta.telemetry.tracing import context_of, fail, span
-from posta.topics import Group, dlq_topic, lane_topic
+from posta.telemetry.tracing import fail, onward_trace_headers
+from posta.topics import Group, dlq_topic
 from posta.version import service_version
 
 log = get_logger(__name__)
-
-
-class Fate(Enum):
-    """What handling did to the record's key."""
-
-    ENDED = "ended"
-    """The record is finished, or left for the next owner: its key is free."""
-    PARKED = "parked"
-    """The record waits in memory and keeps its key."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callbacks:
-    """What the service gave the engine to call."""
-
-    handler: Handler
-    interpret: Interpret
-    on_given_up: OnGivenUp | None
+_is_shown = logging.getLogger(__name__).isEnabledFor
 
 
 class Settlement:
-    """Everything that happens to a record once a worker has taken it."""
+    """Everything that happens to a record once its handler has ended."""
 
     def __init__(
         self,
         group: Group,
-        callbacks: Callbacks,
+        on_given_up: OnGivenUp | None,
         *,
         policy: EnginePolicy,
         outlet: Outlet,
+        endings: Endings,
+        waiting: Waiting,
         gatekeeper: Gatekeeper,
         floodgate: Floodgate,
-        timers: Timers,
-        resume: Callable[[Work], None],
+        meters: Meters,
         clock: Callable[[], float],
-        ordered: Ordered | None = None,
     ) -> None:
         self._group = group
-        self._ordered = ordered
-        self._lanes = Lanes(delays_s=group.lane_delays_s)
-        self._callbacks = callbacks
+        self._on_given_up = on_given_up
         self._policy = policy
         self._outlet = outlet
+        self._endings = endings
+        self._waiting = waiting
+        waiting.refused = self._refused_by_lane
         self._gatekeeper = gatekeeper
         self._floodgate = floodgate
-        self._timers = timers
-        self._resume = resume
+        self._meters = meters
         self._clock = clock
         self._version = service_version()
 
-    async def settle(self, work: Work) -> Fate:
-        """Handle ``work``; on return it is finished, parked, or left undone for the next owner."""
+    def before(self, work: Work) -> Fate | None:
+        """What becomes of a record that is not to be handled now; None: handle it."""
         if work.divert_s is not None:
-            return await self._ride(work, work.divert_s, cause="behind")
+            return self._waiting.ride(work, work.divert_s, cause="behind")
         if work.delivery.stand_in:
             # Left from when the group had ordered retries; nothing is held now.
             work.partition.finish(work)
             return Fate.ENDED
         if work.delivery.not_before > self._clock():
-            return await self._wait(work, cause="hop")
-        self._note_lateness(work)
-        record = self._raw(work)
-        started = time.monotonic()
-        with span(
-            f"process {record.topic}",
-            kind=SpanKind.CONSUMER,
-            parent=context_of(record.headers),
-            attributes=_span_attributes(record, work, self._group.name),
-        ) as current:
-            subject, error = await self._run(record, work)
-            if error is None:
-                fate = Fate.ENDED
-            else:
-                fail(current, error)
-                fate = await self._failed(work, record, subject, error)
-        meters_of(self._group.name, record.topic).process_seconds.observe(time.monotonic() - started)
-        return fate
+            return self._waiting.until_due(work, cause="hop")
+        self._waiting.note_lateness(work)
+        return None
 
-    async def _run(self, record: RawRecord, work: Work) -> tuple[Subject | None, BaseException | None]:
-        """Decode, handle and publish; return the decoded subject and what went wrong, if anything."""
-        subject: Subject | None = None
-        limit = asyncio.timeout(self._policy.handler_timeout_s)
-        try:
-            subject = self._callbacks.interpret(record, work.delivery, self._is_last(work))
-            if isinstance(subject, Message) and self._is_past(subject.deadline):
-                raise Expired("its deadline passed before it could be handled")  # noqa: TRY301
-            async with limit:
-                outgoing = await self._callbacks.handler(subject)
-            if outgoing:
-                await self._outlet.events(outgoing, work.partition)
-        except TimeoutError as exc:
-            if not limit.expired():
-                return subject, exc
-            return subject, Transient(f"the handler ran over {self._policy.handler_timeout_s:g} s")
-        except Abandoned:
-            raise
-        except Exception as exc:  # noqa: BLE001 - whatever a handler raises has a defined outcome
-            return subject, exc
-        line = self._line_of(work)
+    def finish(self, work: Work, record: RawRecord, subject: Subject | None, *, is_notable: bool) -> None:
+        """``work`` was handled well, and what it published is confirmed.
+
+        Its line in the log is for whoever looks for one message: ``is_notable`` ones waited or
+        published; with a first attempt that did neither it is written at the level debug only.
+        """
+        line = self._waiting.line_of(work)
         if line is None:
             work.partition.finish(work)
         else:
             line.ended(work)
         self._floodgate.lived(work)
-        self._count(record.topic, "ok")
-        if isinstance(subject, Message):
-            age_s = max(0.0, self._clock() - subject.event.time.timestamp())
-            meters_of(self._group.name, record.topic).age_seconds.observe(age_s)
-        log.info("message_handled", **_log_fields(record, work))
-        return subject, None
+        self._meters.of(record.topic).ok.value += 1
+        if subject is not record and isinstance(subject, Message):
+            age_s = self._clock() - subject.event.time.timestamp()
+            self._meters.age.observe(max(0.0, age_s))
+        if is_notable or (work.story is not None and work.story.attempt > 1):
+            log.info("message_handled", **_log_fields(record, work))
+        elif _is_shown(logging.DEBUG):
+            log.debug("message_handled", **_log_fields(record, work))
 
-    async def _failed(
+    def publish(
+        self, work: Work, record: RawRecord, subject: Subject | None, outgoing: Iterable[Publish]
+    ) -> Fate | Rest:
+        """Publish what the handler returned, each with the trace's context; then ``work`` is finished."""
+        try:
+            records = self._encoded(outgoing)
+        except Exception as exc:  # noqa: BLE001 - what a handler returns is as much its own as what it raises
+            return self.failed(work, record, subject, exc)
+        return self._endings.send_off(work, self._published(work, record, subject, records))
+
+    def failed(
         self, work: Work, record: RawRecord, subject: Subject | None, error: BaseException
-    ) -> Fate:
+    ) -> Fate | Rest:
+        """Decide on a failure; what is returned carries the decision out."""
+        if work.span is not None:
+            fail(work.span, error)
         if isinstance(error, Unavailable) and self._gatekeeper.close(error.dependency):
-            return self._keep(work, "waiting")
+            return self._waiting.keep(work)
         if classify(error) is ErrorClass.UNEXPECTED:
-            names.UNEXPECTED.labels(self._group.name, type(error).__name__).inc()
+            self._meters.unexpected(type(error).__name__)
             log.error("handler_raised_unexpected", exc_info=error, **_log_fields(record, work))
         now = self._clock()
         decision = decide(
@@ -178,43 +141,69 @@ class Settlement:
             work, cause_of(error, decision.error_class)
         ):
             # As if it had not been handled: the attempt is not used, nobody is told.
-            return self._keep(work, "waiting")
+            return self._waiting.keep(work)
         work.delivery = failed(work.delivery, now=now)
         match decision:
             case Wait():
-                used_attempt = decision.attempt > work.delivery.attempt
-                self._floodgate.waits(work, used_attempt=used_attempt)
-                work.delivery = replace(
-                    work.delivery, attempt=decision.attempt, not_before=decision.not_before
-                )
-                self._count(record.topic, "retry")
-                log.warning(
-                    "message_will_be_retried",
-                    error=f"{type(error).__name__}: {error}",
-                    wait_s=round(decision.not_before - now, 3),
-                    **_log_fields(record, work),
-                )
-                return await self._wait(work, cause=decision.error_class.value)
+                return self._retry(work, record, error, decision, now)
+            case DeadLetter() if self._on_given_up is None or not isinstance(subject, Message):
+                return self._endings.send_off(work, self._give_up(work, record, error, decision, ()))
             case DeadLetter():
-                return await self._give_up(work, record, subject, error, decision)
+                return self._apologise(self._on_given_up, work, record, subject, error, decision)
+
+    def _retry(self, work: Work, record: RawRecord, error: BaseException, decision: Wait, now: float) -> Fate:
+        used_attempt = decision.attempt > work.delivery.attempt
+        self._floodgate.waits(work, used_attempt=used_attempt)
+        work.delivery = replace(work.delivery, attempt=decision.attempt, not_before=decision.not_before)
+        self._meters.ended(record.topic, "retry")
+        log.warning(
+            "message_will_be_retried",
+            error=f"{type(error).__name__}: {error}",
+            wait_s=round(decision.not_before - now, 3),
+            **_log_fields(record, work),
+        )
+        return self._waiting.until_due(work, cause=decision.error_class.value)
+
+    async def _apologise(
+        self,
+        on_given_up: OnGivenUp,
+        work: Work,
+        record: RawRecord,
+        subject: Message[Any],
+        error: BaseException,
+        decision: DeadLetter,
+    ) -> Fate:
+        """Ask for the apology, which may take its time as a handler may, and give the record up."""
+        given_up = GivenUp(error_class=decision.error_class, reason=decision.reason, error=error)
+        apology: Sequence[Outgoing] = ()
+        try:
+            apology = self._encoded(await on_given_up(subject, given_up))
+        except Unavailable as exc:
+            if self._gatekeeper.close(exc.dependency):
+                return self._waiting.keep(work)
+            raise
+        except Exception as exc:
+            # The dead letter must not depend on the apology: an operator still sees it.
+            self._meters.unexpected(type(exc).__name__)
+            log.exception("apology_failed")
+        return self._endings.send_off(work, self._give_up(work, record, error, decision, apology))
 
     async def _give_up(
         self,
         work: Work,
         record: RawRecord,
-        subject: Subject | None,
         error: BaseException,
         decision: DeadLetter,
+        apology: Sequence[Outgoing],
     ) -> Fate:
+        """Publish the apology, then the dead letter; then ``work`` is finished."""
         try:
-            await self._apologise(work, subject, error, decision)
-        except Unavailable as exc:
-            if self._gatekeeper.close(exc.dependency):
-                return self._keep(work, "waiting")
-            raise
-        line = self._line_of(work)
+            await self._outlet.records(apology, work.partition)
+        except TooLarge:
+            log.exception("apology_failed")
+        line = self._waiting.line_of(work)
         if line is not None and self._policy.on_dead_letter is OnDeadLetter.HOLD_KEY:
-            await self._hold(work, line)
+            await self._waiting.hold(work, line)
         gone = replace(work.delivery, not_before=0.0, lane_due=0.0, place=None, rides=0)
         added = {
             **delivery_headers(gone),
@@ -232,153 +221,37 @@ class Settlement:
             work.partition.finish(work)
         else:
             line.died(work)
-        self._count(record.topic, "dead")
-        names.DEAD_LETTERS.labels(self._group.name, decision.error_class.value).inc()
+        self._meters.ended(record.topic, "dead")
+        self._meters.died(decision.error_class.value)
         log.error("message_given_up", reason=decision.reason, **_log_fields(record, work))
         return Fate.ENDED
 
-    async def _apologise(
-        self, work: Work, subject: Subject | None, error: BaseException, decision: DeadLetter
-    ) -> None:
-        if self._callbacks.on_given_up is None or not isinstance(subject, Message):
-            return
-        given_up = GivenUp(error_class=decision.error_class, reason=decision.reason, error=error)
-        try:
-            outgoing = await self._callbacks.on_given_up(subject, given_up)
-        except Unavailable:
-            raise
-        except Exception as exc:
-            # The dead letter must not depend on the apology: an operator still sees it.
-            names.UNEXPECTED.labels(self._group.name, type(exc).__name__).inc()
-            log.exception("apology_failed")
-            return
-        try:
-            await self._outlet.events(outgoing, work.partition)
-        except TooLarge:
-            log.exception("apology_failed")
-
-    async def _wait(self, work: Work, *, cause: str) -> Fate:
-        remaining_s = work.delivery.not_before - self._clock()
-        lane = self._lanes.lane_for(remaining_s)
-        if lane is None:
-            names.RETRIES.labels(self._group.name, "memory", cause).inc()
-            return self._park(work)
-        return await self._ride(work, lane, cause=cause)
-
-    async def _ride(self, work: Work, lane: int, *, cause: str) -> Fate:
-        names.RETRIES.labels(self._group.name, lane_label(lane), cause).inc()
-        line = self._line_of(work)
-        riding = replace(work.delivery, lane_due=self._clock() + lane)
-        if line is not None:
-            riding = replace(riding, place=line.place(work), rides=riding.rides + 1)
-        try:
-            await self._to_lane(work, lane, riding)
-        except TooLarge as exc:
-            return await self._refused_by_lane(work, exc)
-        if line is None:
-            work.partition.finish(work)
-        else:
-            line.rode(work, riding)
-        return Fate.ENDED
-
     async def _refused_by_lane(self, work: Work, error: TooLarge) -> Fate:
-        """The lane is configured smaller than its sources: wait here, or die if that would block the key."""
-        record = self._raw(work)
+        """The lane takes no record as large: wait here instead, or die if that would block the key."""
+        record = work.raw()
         log.error("lane_refused_record", error=str(error), **_log_fields(record, work))
         if work.divert_s is None:
-            return self._park(work)
+            return self._waiting.park(work)
         decision = DeadLetter(error_class=ErrorClass.PERMANENT, reason=str(error))
-        return await self._give_up(work, record, None, error, decision)
+        return await self._give_up(work, record, error, decision, ())
 
-    async def _to_lane(self, work: Work, lane: int, riding: Delivery) -> None:
-        """Publish ``work``, or what stands in for it, to a lane; ordered keys keep their partition number."""
-        record = self._raw(work)
-        value, headers = (None, ()) if riding.stand_in else (record.value, record.headers)
-        wire = Wire(key=record.key, value=value, headers=with_headers(headers, delivery_headers(riding)))
-        # Whatever partitioner the source was written with, the lines of its keys are there.
-        to = None if self._line_of(work) is None else record.partition
-        await self._outlet.record(lane_topic(self._group.name, lane), wire, work.partition, to=to)
-
-    async def _hold(self, work: Work, line: Ordered) -> None:
-        """Put a stand-in into a lane first: the dead letter is never seen without its key being held."""
-        lane = line.hold_lane_s
-        if lane is None:
-            return
-        stand_in = replace(
-            work.delivery,
-            not_before=0.0,
-            lane_due=self._clock() + lane,
-            place=line.place(work),
-            rides=1,
-            stand_in=True,
-        )
-        if line.hold(work, stand_in):
-            await self._to_lane(work, lane, stand_in)
-
-    def _line_of(self, work: Work) -> Ordered | None:
-        """Where the key's order is kept, if it is; a record without a key has none."""
-        return None if work.record.key is None else self._ordered
-
-    def _park(self, work: Work) -> Fate:
-        if not work.partition.is_open:
-            return Fate.ENDED
-        self._timers.at(work.delivery.not_before, lambda: self._unpark(work))
-        return Fate.PARKED
-
-    def _unpark(self, work: Work) -> None:
-        if work.partition.is_open:
-            self._resume(work)
-
-    def _keep(self, work: Work, outcome: str) -> Fate:
-        self._count(work.partition.topic, outcome)
-        if not work.partition.is_open:
-            return Fate.ENDED
-        self._resume(work)
-        return Fate.PARKED
-
-    def _note_lateness(self, work: Work) -> None:
-        if work.delivery.not_before:
-            late_s = self._clock() - work.delivery.not_before
-            names.RETRY_LATENESS.labels(self._group.name).observe(late_s)
-
-    def _is_last(self, work: Work) -> bool:
-        most = self._policy.retry.max_attempts
-        return most is not None and work.delivery.attempt >= most
-
-    def _is_past(self, deadline: float | None) -> bool:
-        return deadline is not None and self._clock() >= deadline
-
-    def _count(self, topic: str, outcome: str) -> None:
-        meters_of(self._group.name, topic).ended(outcome)
+    async def _published(
+        self, work: Work, record: RawRecord, subject: Subject | None, records: Sequence[Outgoing]
+    ) -> Fate:
+        try:
+            await self._outlet.records(records, work.partition)
+        except Abandoned:
+            raise
+        except Exception as exc:  # noqa: BLE001 - such as TooLarge: the handler's result cannot be published
+            step = self.failed(work, record, subject, exc)
+            return step if isinstance(step, Fate) else await step
+        self.finish(work, record, subject, is_notable=True)
+        return Fate.ENDED
 
     @staticmethod
-    def _raw(work: Work) -> RawRecord:
-        record = work.record
-        return RawRecord(
-            topic=work.partition.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp_ms=record.timestamp,
-            key=record.key,
-            value=record.value,
-            headers=headers_of(record),
-        )
-
-
-def _span_attributes(record: RawRecord, work: Work, group: str) -> dict[str, str | int]:
-    """OpenTelemetry messaging conventions (1.44, in development), without the key: it names people."""
-    return {
-        "messaging.system": "kafka",
-        "messaging.operation.name": "process",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": record.topic,
-        "messaging.destination.partition.id": str(record.partition),
-        "messaging.kafka.offset": record.offset,
-        "messaging.consumer.group.name": group,
-        "messaging.message.id": header(record.headers, "ce_id") or "",
-        "posta.attempt": work.delivery.attempt,
-        "posta.redrive": work.delivery.redrive,
-    }
+    def _encoded(outgoing: Iterable[Publish]) -> list[Outgoing]:
+        headers = onward_trace_headers()
+        return [(publish.topic.name, encode(publish.event, headers)) for publish in outgoing]
 
 
 def _log_fields(record: RawRecord, work: Work) -> dict[str, str | int]:

@@ -11,6 +11,7 @@ say where. The record is not skipped: nobody but an operator may decide that it 
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -49,12 +50,26 @@ class Unreadable:
         """A new assignment: pauses of the one before are gone (A9), and its positions too."""
         self._parked.clear()
 
-    async def poll(self, consumer: AIOKafkaConsumer, *, timeout_ms: int, max_records: int) -> _Batches:
-        """What ``getmany`` of all partitions gives, less those that stand still."""
-        assigned = consumer.assignment()
+    async def poll(
+        self,
+        consumer: AIOKafkaConsumer,
+        *,
+        timeout_ms: int,
+        max_records: int,
+        left_out: Collection[TopicPartition] = (),
+    ) -> _Batches:
+        """What ``getmany`` of all partitions but those ``left_out`` gives, less those that stand still."""
+        assigned = consumer.assignment().difference(left_out)
+        if left_out and not assigned:
+            # A11: asked for none, aiokafka would return records of all.
+            await asyncio.sleep(timeout_ms / 1000)
+            return {}
         searching = self.searching
         if not searching and not self._known:
-            batches: _Batches = await consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            wanted = assigned if left_out else ()
+            batches: _Batches = await consumer.getmany(
+                *wanted, timeout_ms=timeout_ms, max_records=max_records
+            )
             return batches
         self._retry(consumer)
         careful = {tp for tp in assigned if (searching or tp in self._known) and tp not in self._parked}

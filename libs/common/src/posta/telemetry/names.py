@@ -6,6 +6,8 @@ counted beside failures, and everything is counted when it ends.
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from posta.telemetry.tally import TallyCounter, TallyHistogram
+
 _LLM_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
 _LATENESS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -29,19 +31,19 @@ PRODUCER_REBUILT = Counter(
 )
 
 # --- the engine ----------------------------------------------------------------------------------
-RECEIVED = Counter("posta_messages_received_total", "Records fetched.", ["group", "topic"])
-PROCESSED = Counter(
+RECEIVED = TallyCounter("posta_messages_received_total", "Records fetched.", ["group", "topic"])
+PROCESSED = TallyCounter(
     "posta_messages_processed_total",
     "Handlings ended, by outcome: ok, retry, waiting, dead, hop, abandoned.",
     ["group", "topic", "outcome"],
 )
-PROCESS_SECONDS = Histogram(
+PROCESS_SECONDS = TallyHistogram(
     "posta_message_process_duration_seconds",
     "Time of one handling, publishing included.",
     ["group", "topic"],
     buckets=_LLM_BUCKETS,
 )
-MESSAGE_AGE = Histogram(
+MESSAGE_AGE = TallyHistogram(
     "posta_message_age_seconds",
     "Age of an event when its handling ended well: the time the person has waited so far.",
     ["group"],
@@ -67,8 +69,8 @@ RETRIES = Counter(
 )
 RETRY_LATENESS = Histogram(
     "posta_retry_lateness_seconds",
-    "How long after its not-before time a waiting record was handled.",
-    ["group"],
+    "How long after its not-before time a waiting record was handled, by lane (or memory).",
+    ["group", "lane"],
     buckets=_LATENESS_BUCKETS,
 )
 DEAD_LETTERS = Counter("posta_dead_letters_total", "Records given up, by error class.", ["group", "cause"])

@@ -16,14 +16,28 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, ParentBased
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+)
 
 from posta.domain.redaction import redact
 
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 TRACE_HEADERS = frozenset({"traceparent", "tracestate"})
 _tracer = trace.get_tracer("posta")
+RECORDED = Context({"posta": "recorded"})
+"""Stands for the context of a span that is yet to begin."""
+_EXAMPLE = b"00-00000000000000000000000000000001-0000000000000001-00"
+_UNSAMPLED_DIGITS = frozenset({b"0", b"2", b"4", b"6", b"8", b"a", b"c", b"e"})
+_WITH_PARENT = frozenset({"tracestate", "baggage"})
 
 RecordHeaders = Iterable[tuple[str, bytes]]
 
@@ -70,6 +84,83 @@ def current_trace_headers() -> dict[str, str]:
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return {name: value for name, value in carrier.items() if name in TRACE_HEADERS}
+
+
+def onward_trace_headers() -> dict[str, str]:
+    """The trace headers for what is published now: the current trace's, or those of a new one."""
+    headers = current_trace_headers()
+    if headers:
+        return headers
+    with _tracer.start_as_current_span("publish", context=Context(), kind=SpanKind.PRODUCER):
+        return current_trace_headers()
+
+
+class Passage:
+    """What becomes of the trace that a record comes with: recorded by a span of ours, or passed on.
+
+    Asked for each record, so the sampler is asked once only: whether it would ever record a trace
+    that begins here, or one that somebody upstream decided not to sample.
+    """
+
+    def __init__(self) -> None:
+        self._records_new = _would_record(Context())
+        self._records_unsampled = _would_record(_within(_Passed(_EXAMPLE)))
+
+    def of(self, headers: RecordHeaders) -> Context | None:
+        """``RECORDED``, the context to work in without a span, or None: there is none to pass on."""
+        parent = None
+        is_alone = True
+        for name, value in headers:
+            if name == "traceparent":
+                parent = value
+            elif name in _WITH_PARENT:
+                is_alone = False
+        if parent is None:
+            return RECORDED if self._records_new else None
+        # W3C trace context: the last digit's lowest bit says whether it is sampled upstream.
+        if self._records_unsampled or parent[-1:] not in _UNSAMPLED_DIGITS:
+            return RECORDED
+        return _within(_Passed(parent)) if is_alone else context_of(headers)
+
+
+class _Passed(NonRecordingSpan):
+    """The span of somebody upstream who does not record it; read only when somebody asks for its ids."""
+
+    def __init__(self, parent: bytes) -> None:
+        super().__init__(INVALID_SPAN_CONTEXT)
+        self._parent: bytes | None = parent
+
+    def get_span_context(self) -> SpanContext:
+        if self._parent is not None:
+            context = context_of((("traceparent", self._parent),))
+            self._context = trace.get_current_span(context).get_span_context()
+            self._parent = None
+        return self._context
+
+
+_SPAN_KEY = next(iter(trace.set_span_in_context(INVALID_SPAN, Context())))
+"""Under which a context keeps its span: the library's own functions take four times as long."""
+
+
+def _within(current: Span) -> Context:
+    return Context({_SPAN_KEY: current})
+
+
+def begin_span(
+    name: str, *, kind: SpanKind, headers: RecordHeaders, attributes: Mapping[str, str | int]
+) -> tuple[Span, Context]:
+    """A span below the trace that ``headers`` carry, and the context to work in; the caller ends it."""
+    parent = context_of(headers)
+    begun = _tracer.start_span(name, context=parent, kind=kind, attributes=dict(attributes))
+    return begun, trace.set_span_in_context(begun, parent)
+
+
+def _would_record(parent: Context) -> bool:
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        return False
+    # The lowest trace id: a sampler that records any share of them records this one.
+    return provider.sampler.should_sample(parent, 1, "posta").decision is not Decision.DROP
 
 
 def current_trace_id() -> str | None:

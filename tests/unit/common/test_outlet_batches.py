@@ -1,0 +1,107 @@
+"""The outlet: round trips are shared, order is kept, and nobody is told it is done before it is."""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+
+from posta.domain.envelope import Wire
+from posta.engine import outlet as module
+from posta.engine.outlet import Abandoned, Outlet
+from posta.engine.partition import Partition, Phase
+from posta.kafka.producer import PublishFailed, TooLarge
+
+
+class Kafka:
+    """What a producer did; ``answers`` are raised in turn, then everything is confirmed."""
+
+    def __init__(self, *answers: Exception) -> None:
+        self.answers = list(answers)
+        self.batches: list[tuple[str, int | None, list[bytes]]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def publish(self, topic, records, *, timeout_s, partition=None):
+        values = [record.value for record in records]
+        self.batches.append((topic, partition, values))
+        await self.gate.wait()
+        if b"huge" in values:
+            raise TooLarge("too large")
+        if self.answers:
+            raise self.answers.pop(0)
+
+
+def wire(value: str) -> Wire:
+    return Wire(key=b"k", value=value.encode(), headers=())
+
+
+@pytest.fixture
+def partition() -> Partition:
+    return Partition(tp=TopicPartition("t", 0), topic="t")
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(module, "_FIRST_PAUSE_S", 0.001)
+
+
+async def test_what_comes_while_a_batch_is_on_its_way_shares_the_next_round_trip(partition):
+    kafka = Kafka()
+    kafka.gate.clear()
+    outlet = Outlet(kafka, timeout_s=1)
+    first = asyncio.create_task(outlet.record("lane", wire("1"), partition))
+    await asyncio.sleep(0.001)
+    others = [asyncio.create_task(outlet.record("lane", wire(f"{n}"), partition)) for n in range(2, 6)]
+    await asyncio.sleep(0.001)
+    assert not first.done()
+    kafka.gate.set()
+    await asyncio.gather(first, *others)
+    assert kafka.batches == [("lane", None, [b"1"]), ("lane", None, [b"2", b"3", b"4", b"5"])]
+    assert not outlet._streams, "a stream that is empty ends"
+
+
+async def test_each_topic_and_each_given_partition_is_a_stream_of_its_own(partition):
+    kafka = Kafka()
+    outlet = Outlet(kafka, timeout_s=1)
+    await asyncio.gather(
+        outlet.record("a", wire("1"), partition),
+        outlet.record("a", wire("2"), partition, to=3),
+        outlet.records([("b", wire("3")), ("b", wire("4"))], partition),
+    )
+    assert sorted(kafka.batches, key=str) == [
+        ("a", 3, [b"2"]),
+        ("a", None, [b"1"]),
+        ("b", None, [b"3", b"4"]),
+    ]
+
+
+async def test_a_failed_batch_is_tried_again_without_what_is_not_ours_any_more(partition):
+    kafka, lost = Kafka(PublishFailed("no answer")), Partition(tp=TopicPartition("t", 1), topic="t")
+    kafka.gate.clear()
+    outlet = Outlet(kafka, timeout_s=1)
+    ours = asyncio.create_task(outlet.record("lane", wire("ours"), partition))
+    theirs = asyncio.create_task(outlet.record("lane", wire("theirs"), lost))
+    await asyncio.sleep(0.001)
+    lost.phase = Phase.CLOSED
+    kafka.gate.set()
+    await asyncio.wait_for(ours, 5)
+    with pytest.raises(Abandoned):
+        await asyncio.wait_for(theirs, 5)
+    assert kafka.batches[-1][2] == [b"ours"]
+
+
+async def test_one_record_that_is_too_large_does_not_take_its_batch_with_it(partition):
+    kafka = Kafka()
+    outlet = Outlet(kafka, timeout_s=1)
+    outcomes = await asyncio.gather(
+        *(outlet.record("lane", wire(value), partition) for value in ("1", "huge", "2")),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), TooLarge, type(None)]
+
+
+async def test_a_defect_of_the_producer_is_told_to_whoever_waits(partition):
+    outlet = Outlet(Kafka(RuntimeError("a defect")), timeout_s=1)
+    with pytest.raises(RuntimeError, match="a defect"):
+        await asyncio.wait_for(outlet.record("lane", wire("1"), partition), 5)
+    await asyncio.wait_for(outlet.record("lane", wire("2"), partition), 5)
