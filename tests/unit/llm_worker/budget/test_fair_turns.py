@@ -49,13 +49,16 @@ def waiting(*wishes):
 @pytest.mark.parametrize(
     ("wishes", "over", "order"),
     [
-        pytest.param([("a", False), ("b", True)], set(), ["b1", "a0"], id="urgent first"),
+        pytest.param([("a", False), ("b", True)], {}, ["b1", "a0"], id="urgent first"),
         pytest.param(
-            [("a", False), ("a", False), ("a", False), ("b", False)], set(), ["a0", "b3", "a1", "a2"],
+            [("a", False), ("a", False), ("a", False), ("b", False)], {}, ["a0", "b3", "a1", "a2"],
             id="tenants in turn",
         ),
-        pytest.param([("a", False), ("b", False)], {"a"}, ["b1", "a0"], id="who had enough comes last"),
-        pytest.param([("a", True), ("b", False)], {"a"}, ["a0", "b1"], id="but urgent is urgent"),
+        pytest.param([("a", False), ("b", False)], {"a": 1.0}, ["b1", "a0"], id="who had enough comes last"),
+        pytest.param(
+            [("a", False), ("b", False)], {"a": 7.0, "b": 0.4}, ["b1", "a0"], id="who had least goes first"
+        ),
+        pytest.param([("a", True), ("b", False)], {"a": 1.0}, ["a0", "b1"], id="but urgent is urgent"),
     ],
 )  # fmt: skip
 def test_the_line_is_served_in_turn(wishes, over, order):

@@ -11,7 +11,7 @@ with the next visit. A lease is used within moments or given back; of a crash th
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from llm_worker.budget.books import Books, LastVisit
@@ -302,8 +302,8 @@ class Purse:
                 one.who.set_exception(error)
 
     @property
-    def _over_share(self) -> frozenset[str]:
-        return frozenset(self.view.over_s) if self.view is not None else frozenset()
+    def _over_share(self) -> Mapping[str, float]:
+        return self.view.over if self.view is not None else {}
 
     def _believe(self, denied: Denied) -> None:
         now = self._monotonic()

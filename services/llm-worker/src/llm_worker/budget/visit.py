@@ -126,6 +126,8 @@ class View:
     trips: int
     over_s: dict[str, float]
     """Tenants above their share, and for how long still."""
+    over: dict[str, float]
+    """The same tenants, and how many questions they had beyond it."""
     room_in_s: float
     """Until one typical call would be let through; 0: now."""
     room_why: str
@@ -381,6 +383,7 @@ def _view(book: Book, visit: Visit, rules: Rules) -> View:
         circuit_s=opened.until - book.now if opened else 0.0,
         trips=book.circuit.trips,
         over_s={tenant: wait_s for tenant, wait_s in over.items() if wait_s > 0},
+        over={tenant: wait_s * drain for tenant, wait_s in over.items() if wait_s > 0},
         room_in_s=refusal.wait_s if refusal else 0.0,
         room_why=refusal.why if refusal else "",
     )
