@@ -76,16 +76,15 @@ def _verdicts(set_file: Path | None) -> list[Verdict]:
 
 
 def _table(groups: Mapping[str, Figures]) -> list[str]:
-    lines = [
+    heading = (
         f"{'':<10}{'questions':>10}{'in scope':>10}{'answered':>10}{'right':>7}"
         f"{'precision':>11}{'recall':>8}{'mean ms':>9}{'max ms':>8}"
-    ]
-    lines += [
+    )
+    return [heading] + [
         f"{name:<10}{all_.questions:>10}{all_.in_scope:>10}{all_.answered:>10}{all_.right:>7}"
         f"{all_.precision:>11.3f}{all_.recall:>8.3f}{all_.mean_ms:>9.3f}{all_.max_ms:>8.3f}"
         for name, all_ in groups.items()
     ]
-    return lines
 
 
 def _wrong_lines(wrong: Sequence[Verdict]) -> list[str]:

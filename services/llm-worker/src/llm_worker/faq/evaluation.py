@@ -44,7 +44,7 @@ class Labelled:
 
     @property
     def half(self) -> Half:
-        """`tune` if it was seen; else by the question's SHA-256, so that adding questions moves no other one."""
+        """`tune` if it was seen; else by the question's SHA-256, so adding one moves no other."""
         if self.is_seen:
             return Half.TUNE
         is_even = hashlib.sha256(self.question.encode("utf-8", "surrogatepass")).digest()[0] % 2 == 0

@@ -23,11 +23,11 @@ _CLOSING = re.compile(
     r"(?:\W+\w+){0,5}\W*$"
 )
 _SIGNED = re.compile(
-    r"(?<=[.?!,;)])\s*(?:(?i:gracias de antemano|muchas gracias|gracias|un saludo|saludos cordiales|saludos|atentamente"
-    r"|un abrazo|many thanks|thanks in advance|thanks|thank you|cheers|(?:best|kind|warm) regards|regards"
+    r"(?<=[.?!,;)])\s*(?:(?i:gracias de antemano|muchas gracias|gracias|un saludo|saludos cordiales|saludos"
+    r"|atentamente|un abrazo|many thanks|thanks in advance|thanks|thank you|cheers|(?:best|kind|warm) regards|regards"
     r"|best wishes|best)[\s,.!]+)+[A-ZÁÉÍÓÚÑÜ][\w'-]*(?:\s+[A-ZÁÉÍÓÚÑÜ][\w'-]*){0,2}[\s.!]*$"
 )
-"""A closing and a name at the end of the question's own line; only a name's capitals tell it from a second question."""
+"""A closing and a name at the end of the question's own line; only capitals tell a name from a question."""
 _SIGNED_MOST_CHARS = 120
 """The end of a line that is looked at for it, so that hostile text costs no more than any other."""
 _QUOTED = re.compile(r"^\s*>")
