@@ -228,7 +228,7 @@ def _answer(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
     most = _free_slots(book, visit, rules)
     if most <= 0:
         return _turned_away(book, visit, Denied(why="concurrency", wait_s=_SLOT_AGAIN_S), rules)
-    kept = _kept_for_others(book, visit)
+    kept = _kept_for_others(book, visit, rules)
     needs, denied = _fitting(book, visit.needs[:most], rules, kept)
     if not needs:
         return _turned_away(book, visit, denied or Denied(why="others", wait_s=_SLOT_AGAIN_S), rules)
@@ -265,21 +265,38 @@ def _free_slots(book: Book, visit: Visit, rules: Rules) -> int:
     return limit - others - visit.held
 
 
-def _kept_for_others(book: Book, visit: Visit) -> int:
-    """Calls that belong to workers with something more urgent, or that wait for longer."""
-    mine = book.wants.get(visit.owner)
-    since = book.now if mine is None else mine.since
+def _kept_for_others(book: Book, visit: Visit, rules: Rules) -> int:
+    """Calls that belong to other workers that wait: all that are more urgent, and an equal part of the rest.
+
+    When there is less room than workers, it goes to those that were turned away first.
+    """
     is_urgent = visit.needs[0].is_urgent
-    kept = 0
-    for owner, want in book.wants.items():
-        if owner == visit.owner:
-            continue
-        if not is_urgent:
-            kept += want.urgent
-            kept += want.standard > 0 and (want.since, owner) < (since, visit.owner)
-        elif want.urgent:
-            kept += (want.since, owner) < (since, visit.owner)
-    return kept
+    mine = book.wants.get(visit.owner)
+    me = (book.now if mine is None else mine.since, visit.owner)
+    others = {owner: want for owner, want in book.wants.items() if owner != visit.owner}
+    before = 0 if is_urgent else sum(want.urgent for want in others.values())
+    peers = [
+        ((want.since, owner), want.urgent if is_urgent else want.standard)
+        for owner, want in others.items()
+        if (want.urgent if is_urgent else want.standard)
+    ]
+    room = _room_calls(book, visit, rules) - before
+    if room > len(peers):
+        part = int(room // (len(peers) + 1)) if math.isfinite(room) else 0
+        return before + sum(min(wanted, part) for _, wanted in peers)
+    return before + sum(peer < me for peer, _ in peers)
+
+
+def _room_calls(book: Book, visit: Visit, rules: Rules) -> float:
+    """How many calls of the kind that is asked for there is room for; infinite without a known limit."""
+    typical = max(1, *(need.tokens for need in visit.needs))
+    room = math.inf
+    for window in rules.allowance.windows:
+        limit = book.limit_of(window, rules.allowance)
+        if limit is not None:
+            free = limit - book.counts_of(window).used(book.now)
+            room = min(room, free // (typical if window.counts_tokens else 1))
+    return room
 
 
 def _fitting(
