@@ -54,3 +54,21 @@ def test_every_line_is_an_event_with_its_service_and_trace_and_without_secrets()
 def test_aiokafka_says_the_same_thing_once_in_ten_seconds():
     flood = [line["event"] for line in lines() if line.get("logger", "").startswith("aiokafka")]
     assert flood == ["Unable connect to node 1", "no metadata"]
+
+
+def test_a_log_that_cannot_be_written_stops_no_work():
+    program = """
+import sys
+from posta.telemetry.logs import get_logger, setup_logging
+setup_logging(service="ingress", version="1.2", level="info")
+log = get_logger("t")
+log.info("before")
+sys.stdout = open("/dev/full", "w")
+setup_logging(service="ingress", version="1.2", level="info")
+get_logger("u").info("the disk is full")
+sys.stderr.write("went on")
+import os
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "went on"

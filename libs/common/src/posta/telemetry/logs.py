@@ -3,6 +3,7 @@
 Every text passes through ``posta.domain.redaction``; bodies and tokens are never logged.
 """
 
+import contextlib
 import logging
 import sys
 from typing import Any
@@ -19,10 +20,10 @@ _QUIET = ("httpx", "httpcore", "aiokafka", "uvicorn.access", "uvicorn.error", "a
 
 def setup_logging(*, service: str, version: str, level: str) -> None:
     """Send all logs of the process, ours and the libraries', to stdout as JSON lines."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_constant(service=service, version=version),
         _add_trace,
@@ -30,21 +31,43 @@ def setup_logging(*, service: str, version: str, level: str) -> None:
         structlog.processors.format_exc_info,
         _redact_texts,
     ]
+    # Our own lines do not take the way through the standard library's logging: a third of the cost,
+    # and next to nothing for a line below the level.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[structlog.stdlib.add_logger_name, *shared, structlog.processors.JSONRenderer()],
+        logger_factory=_Named,
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,
     )
+    _send_foreign_lines_through(shared, threshold)
+
+
+class _Named(structlog.WriteLogger):
+    """Writes lines to stdout, and knows whose they are, as ``add_logger_name`` wants it."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(sys.stdout)
+        self.name = name
+
+    def msg(self, message: str) -> None:
+        """Write a line; where nobody can take it (disk full, pipe closed) the work goes on without."""
+        with contextlib.suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
+def _send_foreign_lines_through(shared: list[structlog.typing.Processor], threshold: int) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.addFilter(Sparing())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+            foreign_pre_chain=[
+                structlog.stdlib.ExtraAdder(),
+                structlog.stdlib.add_logger_name,
+                *shared,
+            ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
@@ -53,7 +76,7 @@ def setup_logging(*, service: str, version: str, level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    root.setLevel(threshold)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -76,9 +99,9 @@ class Sparing(logging.Filter):
         return True
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of a module: ``log.info("event_name", field=value)``."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
     return logger
 
 
