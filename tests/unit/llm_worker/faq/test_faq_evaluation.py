@@ -100,7 +100,7 @@ def test_groups_are_all_then_halves_then_languages():
         ("{question: a, entry: b, kind: in, language: fr}", "questions/0/language"),
         ("{question: '', entry: b, kind: in, language: en}", "questions/0/question"),
         (
-            "{question: a, entry: b, kind: in, language: en}, {question: a, entry: c, kind: in, language: en}",
+            "{question: a, entry: b, kind: in, language: en},{question: a, entry: c, kind: in, language: es}",
             "stands in the file twice",
         ),
     ],

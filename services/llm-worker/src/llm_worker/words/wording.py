@@ -24,8 +24,9 @@ _CLOSING = re.compile(
 )
 _SIGNED = re.compile(
     r"(?<=[.?!,;)])\s*(?:(?i:gracias de antemano|muchas gracias|gracias|un saludo|saludos cordiales|saludos"
-    r"|atentamente|un abrazo|many thanks|thanks in advance|thanks|thank you|cheers|(?:best|kind|warm) regards|regards"
-    r"|best wishes|best)[\s,.!]+)+[A-ZÁÉÍÓÚÑÜ][\w'-]*(?:\s+[A-ZÁÉÍÓÚÑÜ][\w'-]*){0,2}[\s.!]*$"
+    r"|atentamente|un abrazo|many thanks|thanks in advance|thanks|thank you|cheers"
+    r"|(?:best|kind|warm) regards|regards|best wishes|best)[\s,.!]+)+"
+    r"[A-ZÁÉÍÓÚÑÜ][\w'-]*(?:\s+[A-ZÁÉÍÓÚÑÜ][\w'-]*){0,2}[\s.!]*$"
 )
 """A closing and a name at the end of the question's own line; only capitals tell a name from a question."""
 _SIGNED_MOST_CHARS = 120
