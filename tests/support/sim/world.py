@@ -488,7 +488,7 @@ class World:
                     timestamp_ms=0,
                     headers=record.headers,
                 )
-                if story.answers or delivery.redrive < story.replays:
+                if delivery.redrive < story.replays:
                     continue
                 self.ledger.replayed(story)
                 anew = replace(
