@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from llm_worker.answers.claims import Answer, Answered, Busy, Claim
+from llm_worker.budget.attend import attend
 from llm_worker.budget.book import Book, book_of
 from llm_worker.budget.books import LastVisit, Visited
 from llm_worker.budget.steady import Seen
-from llm_worker.budget.visit import Rules, Visit, attend
+from llm_worker.budget.visit import Rules, Visit
 from llm_worker.providers.completion import Completion, Failed
 from llm_worker.providers.port import Request, Result
 from posta.errors import Unavailable

@@ -9,7 +9,7 @@
     levels     each tenant's recent use
     circuit    whether the model is well
 
-Plain state; ``llm_worker.budget.visit`` alone changes it.
+Plain state; ``llm_worker.budget.attend`` alone changes it.
 """
 
 from dataclasses import dataclass, field

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from llm_worker.budget.attend import attend
 from llm_worker.budget.book import book_of
 from llm_worker.budget.books import LastVisit, Visited
 from llm_worker.budget.steady import Seen
-from llm_worker.budget.visit import Rules, Visit, attend
+from llm_worker.budget.visit import Rules, Visit
 from posta.errors import Transient
 from posta.postgres.pool import Database
 

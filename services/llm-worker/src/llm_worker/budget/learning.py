@@ -1,0 +1,45 @@
+"""What a provider's answers teach about its limits: named ones, inferred ones, and use that is not ours."""
+
+from llm_worker.budget.allowance import Window
+from llm_worker.budget.book import Book, Refusal, ToldLimit
+from llm_worker.budget.visit import Rules
+from llm_worker.providers.told import LimitTold, Told
+
+_INFERRED_S = 600.0
+_TELLING = 3
+"""Fewer calls before a refusal say nothing about a limit."""
+
+
+def learn(book: Book, told: Told, rules: Rules) -> None:
+    """Enter what one answer told of limits."""
+    windows = {window.name: window for window in rules.allowance.windows}
+    for one in told.limits:
+        window = windows[one.window]
+        book.told[one.window] = ToldLimit(limit=one.limit)
+        if one.remaining is not None:
+            _notice_others(book, window, one)
+    if told.retry_after_s is None:
+        return
+    if book.now >= book.closed_until:
+        _infer(book, windows["rpm"], told, rules)
+    book.closed_until = max(book.closed_until, book.now + told.retry_after_s)
+
+
+def _infer(book: Book, rpm: Window, told: Told, rules: Rules) -> None:
+    """Refused again although we waited as told, and without a number: what went through is the limit."""
+    went_through = book.counts_of(rpm).used(book.now) - 1
+    before, book.refused = book.refused, Refusal(at=book.now, went_through=went_through)
+    if told.limits or before is None or book.limit_of(rpm, rules.allowance) is not None:
+        return
+    limit = min(went_through, before.went_through)
+    if limit >= _TELLING and book.now - book.closed_until < rpm.length_s:
+        book.told["rpm"] = ToldLimit(limit=limit, until=book.now + _INFERRED_S)
+
+
+def _notice_others(book: Book, window: Window, told: LimitTold) -> None:
+    """What the provider counts and we do not was used by somebody else with the same account."""
+    counts = book.counts_of(window)
+    others = told.limit - (told.remaining or 0) - counts.used(book.now)
+    if others > 0:
+        reset_s = window.length_s if told.reset_s is None else min(told.reset_s, window.length_s)
+        counts.add_until(others, book.now + reset_s)
