@@ -14,6 +14,7 @@ from support.ingress_world import IngressWorld
 from posta.domain.envelope import header
 
 _PEOPLE = 40
+_SCRIPTS = 10
 _ASKED_MOST = 256
 _numbers = itertools.count()
 
@@ -51,7 +52,8 @@ async def traffic(
         for person in range(_PEOPLE):
             pause_s = _PEOPLE / questions_per_s
             tasks.create_task(_person(world, client, f"8{person:03}", seen, stop, pause_s))
-        tasks.create_task(_script(world, client, seen, stop, 1 / events_per_s))
+        for _ in range(_SCRIPTS):
+            tasks.create_task(_script(world, client, seen, stop, _SCRIPTS / events_per_s))
         try:
             yield seen
         finally:
@@ -84,13 +86,14 @@ async def _script(
     world: IngressWorld, client: httpx.AsyncClient, seen: Traffic, stop: asyncio.Event, pause_s: float
 ) -> None:
     while not stop.is_set():
+        started = time.monotonic()
         event = {"type": "backup.done", "id": f"e{next(_numbers)}", "source": "/tests"}
         response = await _sent(world.publish(client, event), seen)
         if response is not None and response.status_code == httpx.codes.ACCEPTED:
             seen.events.add(response.json()["id"])
         elif response is not None:
             seen.refused += 1
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(max(0.0, pause_s - (time.monotonic() - started)))
 
 
 async def _sent(call: Awaitable[httpx.Response], seen: Traffic) -> httpx.Response | None:
