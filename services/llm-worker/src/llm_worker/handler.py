@@ -22,9 +22,10 @@ from typing import Any
 from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost
 from llm_worker.answers.lease import renewed
 from llm_worker.answers.unsaved import Unsaved
-from llm_worker.asking.asker import Asker, Inquiry, NoTurn, Refusal, Turn
+from llm_worker.asking.asker import Asker, Refusal
 from llm_worker.asking.routes import first_model, route_of
 from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder
+from llm_worker.asking.turns import Inquiry, NoTurn, Turn
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.asking.waits import failure_of
 from llm_worker.providers.completion import Completion

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from llm_worker.asking.asker import Asker, Inquiry, NoTurn, Refusal
+from llm_worker.asking.asker import Asker, Refusal
 from llm_worker.asking.estimate import most_tokens
 from llm_worker.asking.routes import first_model
+from llm_worker.asking.turns import Inquiry, NoTurn
 from llm_worker.cache.postgres import AnswerCache
 from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.conversation.postgres import Conversations

@@ -8,20 +8,15 @@ turn ─▶ call ─┬ answer ────────────────�
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from llm_worker.asking.estimate import most_tokens_of
 from llm_worker.asking.pace import Pace
 from llm_worker.asking.seams import PromptBuilder
-from llm_worker.asking.waits import Shortage
-from llm_worker.budget.purse import NoRoom, Reservation
+from llm_worker.asking.turns import Inquiry, NoTurn, Turn, Turns
 from llm_worker.budget.purses import Purses
-from llm_worker.budget.visit import Need
 from llm_worker.circuit.breaker import Report
-from llm_worker.prompt import Prompt
 from llm_worker.providers.completion import TRIPPING, Completion, Failed, Kind
 from llm_worker.providers.lineup import Model, Route
 from llm_worker.providers.port import Provider, Request, Result
@@ -36,37 +31,6 @@ _SHORTER = 0.5
 _MOST_CUTS = 3
 _MIN_CALL_S = 1.0
 """A call given less than this would be paid for in vain."""
-_TENANT_CHARS = 16
-
-
-class NoTurn(Exception):
-    """No model that may be asked has room now; nothing was spent."""
-
-    def __init__(self, shortage: Shortage) -> None:
-        super().__init__(shortage.why)
-        self.shortage = shortage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """One question on its way to an answer."""
-
-    event_id: str
-    tenant: str
-    route: Route
-    prompt: Prompt
-    is_urgent: bool
-    last_end: float | None
-    """The latest time at which an answer still helps, in epoch seconds; None: any."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """The right to ask one model, once."""
-
-    model: Model
-    prompt: Prompt
-    reservation: Reservation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,20 +59,17 @@ class Asker:
         self._providers = providers
         self._purses = purses
         self._prompts = prompts
+        self._turns = Turns(purses, prompts)
         self._clock = clock
         self._monotonic = monotonic
         self._paces = {model_id: Pace() for model_id in providers}
 
     async def turn(self, inquiry: Inquiry, first: Model) -> Turn:
-        """A turn at ``first``, or at whom its route names for want of room.
-
-        Raises ``NoTurn``, ``Permanent`` for a question larger than every limit, ``Unavailable`` while
-        the books cannot be read.
-        """
+        """A turn at ``first``, or at whom its route names for want of room; see ``Turns.at``."""
         models = [first]
         for kind in (Kind.RATE, Kind.SERVER):
             models += [model for model in inquiry.route.fallback.get(kind, ()) if model not in models]
-        return await self._turn_at(inquiry, inquiry.prompt, models)
+        return await self._turns.at(models, inquiry, inquiry.prompt)
 
     def is_fresh(self, turn: Turn) -> bool:
         """Whether the turn may still be used."""
@@ -147,7 +108,7 @@ class Asker:
             raise failed.failure
         names.LLM_SHORTENED.labels(turn.model.id).inc()
         log.warning("prompt_shortened", event_id=inquiry.event_id, model=turn.model.id)
-        return await self._turn_at(inquiry, prompt, [turn.model])
+        return await self._turns.at([turn.model], inquiry, prompt)
 
     async def _next(self, inquiry: Inquiry, turn: Turn, failed: Failed, asked: list[Model]) -> Turn | Refusal:
         named = inquiry.route.fallback.get(failed.kind, ())
@@ -156,10 +117,10 @@ class Asker:
             if failed.kind is Kind.REFUSED:
                 return Refusal(model=turn.model.name)
             if failed.kind is Kind.RATE:
-                raise NoTurn(self._shortage([turn.model], failed))
+                raise NoTurn(self._turns.shortage(turn.model, failed))
             raise failed.failure
         try:
-            following = await self._turn_at(inquiry, turn.prompt, models)
+            following = await self._turns.at(models, inquiry, turn.prompt)
         except NoTurn:
             if failed.kind is Kind.REFUSED:
                 return Refusal(model=turn.model.name)
@@ -175,48 +136,6 @@ class Asker:
             asked=following.model.id,
         )
         return following
-
-    async def _turn_at(self, inquiry: Inquiry, prompt: Prompt, models: list[Model]) -> Turn:
-        refusals: list[tuple[Model, NoRoom]] = []
-        for model in models:
-            fitting, cuts = prompt, 0
-            while True:
-                need = Need(tokens=most_tokens_of(fitting) + model.max_tokens, is_urgent=inquiry.is_urgent)
-                try:
-                    if model.context_tokens is not None and need.tokens > 2 * model.context_tokens:
-                        raise NoRoom("too_large", wait_s=0.0)  # noqa: TRY301 - the same way out as a limit's
-                    reservation = await self._purses.of(model).reserve(need, tenant=_hidden(inquiry.tenant))
-                    return Turn(model=model, prompt=fitting, reservation=reservation)
-                except NoRoom as exc:
-                    shorter = self._prompts.shortened(fitting, share=_SHORTER) if cuts < _MOST_CUTS else None
-                    if exc.why == "too_large" and shorter is not None:
-                        fitting, cuts = shorter, cuts + 1
-                        continue
-                    names.LLM_NO_ROOM.labels(model.id, exc.why).inc()
-                    refusals.append((model, exc))
-                    break
-        raise self._no_turn(refusals)
-
-    def _no_turn(self, refusals: list[tuple[Model, NoRoom]]) -> Exception:
-        if all(refusal.why == "too_large" for _, refusal in refusals):
-            return Permanent("the question is larger than any model's limit ever allows, even shortened")
-        model, soonest = min(
-            ((model, refusal) for model, refusal in refusals if refusal.why != "too_large"),
-            key=lambda pair: pair[1].wait_s,
-        )
-        return NoTurn(
-            Shortage(
-                why=f"{model.id}: {soonest.why}",
-                wait_s=soonest.wait_s,
-                over_share=all(refusal.over_share for _, refusal in refusals),
-                everywhere=self._purses.is_full_everywhere(),
-            )
-        )
-
-    def _shortage(self, models: list[Model], failed: Failed) -> Shortage:
-        wait_s = getattr(failed.failure, "wait_s", 0.0)
-        everywhere = self._purses.is_full_everywhere()
-        return Shortage(why=f"{models[0].id}: {failed.failure}", wait_s=wait_s, everywhere=everywhere)
 
     async def _hedged(self, inquiry: Inquiry, turn: Turn, again: AgainPaid) -> tuple[Result, Turn]:
         """One call, and a second one elsewhere if the first is slow and the route says so."""
@@ -246,7 +165,7 @@ class Asker:
     async def _second(self, inquiry: Inquiry, turn: Turn, again: AgainPaid) -> Turn | None:
         others = [model for model in inquiry.route.fallback[Kind.SERVER] if model is not turn.model]
         try:
-            second = await self._turn_at(inquiry, turn.prompt, others[:1]) if others else None
+            second = await self._turns.at(others[:1], inquiry, turn.prompt) if others else None
         except (NoTurn, Permanent):
             return None  # a hedge is a luxury
         if second is not None:
@@ -317,8 +236,3 @@ def _outcome(result: Result, estimate: int) -> tuple[int, Report]:
     if verdict.kind is Kind.RATE:
         return 0, Report(ok=1)
     return estimate, Report(failed=1) if verdict.outcome in TRIPPING else Report(ok=1)
-
-
-def _hidden(tenant: str) -> str:
-    """A tenant's name as the book keeps it: no person's id stands there."""
-    return hashlib.sha256(tenant.encode()).hexdigest()[:_TENANT_CHARS]
