@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def start(tmp_path, ingress):
         process.wait(10)
 
 
-def until(holds: Callable[[], object], within_s: float = 30) -> None:
+def until(holds: Callable[[], object], within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline, "it did not happen"
@@ -134,7 +135,7 @@ def test_whatever_was_promised_arrives_in_order_though_everyone_is_killed(ingres
         before = {who: len(promised(log)) for who, log in logs.items()}
         ingress.mode = mode
         lives = [start("-c", PUBLISH, who, str(life * 100_000), str(log)) for who, log in logs.items()]
-        until(lambda before=before: all(len(promised(log)) >= before[who] + 15 for who, log in logs.items()))
+        until(lambda before=before: all(len(promised(log)) >= before[who] + 10 for who, log in logs.items()))
         for process in lives:
             process.send_signal(signal.SIGKILL)
             process.wait(10)
@@ -145,7 +146,7 @@ def test_whatever_was_promised_arrives_in_order_though_everyone_is_killed(ingres
     arrived = ingress.distinct
     for who, log in logs.items():
         made = promised(log)
-        assert len(made) >= 45
+        assert len(made) >= 30
         assert set(made) <= set(arrived)
         theirs = [event_id for event_id in arrived if event_id.startswith(f"{who}-")]
         assert theirs == sorted(theirs, key=lambda event_id: int(event_id.partition("-")[2]))
@@ -174,6 +175,23 @@ def test_a_background_thread_sends_what_is_kept_when_ingress_is_back(ingress, tm
         publisher.outbox.end_pause()
         until(lambda: len(ingress.distinct) == 60)
     assert ingress.distinct == [str(number) for number in range(60)]
+
+
+def test_threads_share_a_publisher_while_ingress_comes_and_goes(ingress, tmp_path):
+    settings = Settings(url=ingress.url, spool=tmp_path / "s.sqlite3", budget_s=20)
+    with Publisher(settings) as publisher, ThreadPoolExecutor(6) as threads:
+        states = []
+        for mode in ("takes", "refuses", "takes"):
+            ingress.mode = mode
+            states += threads.map(
+                lambda number, mode=mode: publisher.publish("x", number, Options(id=f"{mode}{number}")).state,
+                range(len(states), len(states) + 30),
+            )
+        assert set(states) <= {State.SENT, State.KEPT}
+        publisher.outbox.end_pause()
+        publisher.drain()
+        assert publisher.contents().waiting == 0
+    assert len(ingress.distinct) == 90
 
 
 def test_a_fork_publishes_as_its_parent_does(ingress, tmp_path):

@@ -160,6 +160,17 @@ def test_a_full_spool_loses_the_newest_and_says_so(publisher_of, ingress):
         publisher.publish("d", strict=True)
 
 
+def test_an_event_that_finds_no_room_is_sent_ahead_rather_than_lost(publisher_of, ingress):
+    publisher = publisher_of(max_events=1)
+    ingress.status = 503
+    assert publisher.publish("kept").state is State.KEPT
+    ingress.status = 202
+    unpause(publisher)
+    assert publisher.publish("ahead").state is State.SENT
+    publisher.drain()
+    assert ingress.types == ["ahead", "kept"]
+
+
 def test_without_an_address_events_are_kept_until_there_is_one(publisher_of, ingress):
     nowhere = publisher_of(url="")
     assert nowhere.publish("a").reason == "POSTA_URL is not set"

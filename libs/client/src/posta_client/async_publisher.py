@@ -76,6 +76,8 @@ class AsyncPublisher(ReadyMade[Awaitable[Receipt]]):
         except Exception as exc:  # publishing must never break the program that reports
             log.exception("an event could not be published")
             receipt = Receipt(id="", state=State.LOST, reason=f"{type(exc).__name__}: {exc}")
+        if receipt.state is State.LOST:
+            log.error("event %s is lost: %s", receipt.id, receipt.reason)
         if strict and not receipt.is_safe:
             raise NotPublished(receipt)
         return receipt
@@ -109,15 +111,20 @@ class AsyncPublisher(ReadyMade[Awaitable[Receipt]]):
         event = make_event(type_, data, options, source=self._settings.source)
         keeping_s = min(_KEEPING_MOST_S, _left_s(deadline) * _KEEPING_SHARE)
         if await asyncio.to_thread(self._outbox.may_send_directly, timeout_s=keeping_s):
-            verdict = await self._post([event], deadline - keeping_s)
-            return await asyncio.to_thread(
-                self._outbox.settle_one, event, verdict, timeout_s=_left_s(deadline)
-            )
+            return await self._send(event, deadline, keeping_s)
         why = "" if self._settings.url else "POSTA_URL is not set"
-        receipt = await asyncio.to_thread(self._outbox.keep, event, why, timeout_s=_left_s(deadline))
+        left_s = _left_s(deadline) - keeping_s
+        receipt = await asyncio.to_thread(self._outbox.keep, event, why, timeout_s=left_s)
+        if receipt.state is State.LOST and await asyncio.to_thread(self._outbox.may_send_at_all):
+            ahead = await self._send(event, deadline, keeping_s)
+            return await self._drained(event, ahead, deadline)
         if receipt.state is not State.KEPT or not self._settings.url:
             return receipt
         return await self._drained(event, receipt, deadline)
+
+    async def _send(self, event: Event, deadline: float, keeping_s: float) -> Receipt:
+        verdict = await self._post([event], deadline - keeping_s)
+        return await asyncio.to_thread(self._outbox.settle_one, event, verdict, timeout_s=_left_s(deadline))
 
     async def _drained(self, event: Event, receipt: Receipt, deadline: float) -> Receipt:
         """Wait for the event's turn as long as the budget lasts."""

@@ -16,7 +16,7 @@ from posta_client.drain_lock import DrainLock
 from posta_client.event import Event
 from posta_client.receipt import Receipt, State
 from posta_client.settings import Settings
-from posta_client.spool import Contents, Kept, Pause, Spool, SpoolError
+from posta_client.spool import Contents, Kept, Pause, Spool, SpoolBusy, SpoolError
 from posta_client.verdict import Later, Refused, Taken, Verdict
 
 log = logging.getLogger("posta_client")
@@ -56,11 +56,19 @@ class Outbox:
         if self._spool is None:
             return True
         try:
-            return not self._spool.is_waiting(timeout_s=timeout_s) and not self.is_pausing(
-                timeout_s=timeout_s
-            )
+            is_first = not self._spool.is_waiting(timeout_s=timeout_s)
+            return is_first and not self.is_pausing(timeout_s=timeout_s)
+        except SpoolBusy:
+            return False  # what keeps it busy may be earlier events
         except SpoolError:
             return True
+
+    def may_send_at_all(self) -> bool:
+        """Whether an event that cannot be kept may be tried at once, ahead of what waits."""
+        try:
+            return bool(self._settings.url) and not self.is_pausing(timeout_s=_LEAST_S)
+        except SpoolError:
+            return bool(self._settings.url)
 
     def is_pausing(self, *, timeout_s: float = 5.0) -> bool:
         """Whether Posta should be left alone for now. Raises ``SpoolError``."""
@@ -184,5 +192,4 @@ class Outbox:
         return Receipt(id=event.id, state=State.REFUSED, reason=reason)
 
     def _lost(self, event: Event, reason: str) -> Receipt:
-        log.error("event %s is lost: %s", event.id, reason)
         return Receipt(id=event.id, state=State.LOST, reason=reason)

@@ -88,6 +88,8 @@ class Publisher(ReadyMade[Receipt]):
         except Exception as exc:  # publishing must never break the program that reports
             log.exception("an event could not be published")
             receipt = Receipt(id="", state=State.LOST, reason=f"{type(exc).__name__}: {exc}")
+        if receipt.state is State.LOST:
+            log.error("event %s is lost: %s", receipt.id, receipt.reason)
         if strict and not receipt.is_safe:
             raise NotPublished(receipt)
         return receipt
@@ -123,7 +125,11 @@ class Publisher(ReadyMade[Receipt]):
         keeping_s = min(_KEEPING_MOST_S, max(0.0, deadline - time.monotonic()) * _KEEPING_SHARE)
         if self._outbox.may_send_directly(timeout_s=keeping_s):
             return self._send(event, deadline, keeping_s)
-        receipt = self._outbox.keep(event, self._why_kept(), timeout_s=_left_s(deadline))
+        receipt = self._outbox.keep(event, self._why_kept(), timeout_s=_left_s(deadline) - keeping_s)
+        if receipt.state is State.LOST and self._outbox.may_send_at_all():
+            ahead = self._send(event, deadline, keeping_s)
+            self._sending().drain(None)  # nobody waits for it
+            return ahead
         if receipt.state is not State.KEPT or not self._settings.url:
             return receipt
         return self._drained(event, receipt, deadline)

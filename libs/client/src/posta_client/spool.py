@@ -45,6 +45,10 @@ class SpoolError(Exception):
     """The spool cannot take or give events now; the message says why."""
 
 
+class SpoolBusy(SpoolError):
+    """Other processes kept the file to themselves for as long as there was time."""
+
+
 class SpoolFull(SpoolError):
     """The spool holds as much as it may, or the disk does."""
 
@@ -105,7 +109,7 @@ class Spool:
         """The oldest waiting events: at most ``limit``, and ``max_bytes`` but one at least."""
         found: list[Kept] = []
         total = 0
-        with self._transaction(timeout_s) as connection:
+        with self._reading(timeout_s) as connection:
             rows = connection.execute(
                 "SELECT seq, id, body, bytes FROM event WHERE refused IS NULL ORDER BY seq LIMIT ?", (limit,)
             )
@@ -145,7 +149,7 @@ class Spool:
 
     def refusals(self, limit: int = 20, *, timeout_s: float = 5.0) -> list[tuple[str, str]]:
         """Ids and reasons of the newest refused events."""
-        with self._transaction(timeout_s) as connection:
+        with self._reading(timeout_s) as connection:
             rows = connection.execute(
                 "SELECT id, refused FROM event WHERE refused IS NOT NULL ORDER BY seq DESC LIMIT ?", (limit,)
             )
@@ -153,7 +157,7 @@ class Spool:
 
     def contents(self, *, timeout_s: float = 5.0) -> Contents:
         """How much is kept."""
-        with self._transaction(timeout_s) as connection:
+        with self._reading(timeout_s) as connection:
             total, refused, size, oldest = connection.execute(
                 "SELECT count(*), count(refused), coalesce(sum(bytes), 0),"
                 " min(CASE WHEN refused IS NULL THEN kept_at END) FROM event"
@@ -162,13 +166,13 @@ class Spool:
 
     def is_waiting(self, *, timeout_s: float) -> bool:
         """Whether any event waits."""
-        with self._transaction(timeout_s) as connection:
+        with self._reading(timeout_s) as connection:
             found = connection.execute("SELECT 1 FROM event WHERE refused IS NULL LIMIT 1").fetchone()
         return found is not None
 
     def has(self, event_id: str, *, timeout_s: float) -> bool:
         """Whether that event still waits."""
-        with self._transaction(timeout_s) as connection:
+        with self._reading(timeout_s) as connection:
             found = connection.execute(
                 "SELECT 1 FROM event WHERE id = ? AND refused IS NULL", (event_id,)
             ).fetchone()
@@ -176,7 +180,7 @@ class Spool:
 
     def pause(self, *, timeout_s: float = 5.0) -> Pause:
         """Until when nobody should try."""
-        with self._transaction(timeout_s) as connection:
+        with self._reading(timeout_s) as connection:
             row = connection.execute("SELECT until, failures, reason FROM pause").fetchone()
         return Pause() if row is None else Pause(until=row[0], failures=row[1], reason=row[2])
 
@@ -209,16 +213,20 @@ class Spool:
             connection.execute("DELETE FROM event WHERE seq = ?", (row[0],))
             events, held = events - 1, held - row[1]
 
+    def _reading(self, timeout_s: float) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """A transaction that waits for no writer, and keeps none waiting."""
+        return self._transaction(timeout_s, "BEGIN")
+
     @contextlib.contextmanager
-    def _transaction(self, timeout_s: float) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, timeout_s: float, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         """Commit what the block does, or none of it. Raises ``SpoolError``."""
         deadline = time.monotonic() + timeout_s
         if not self._guard.acquire(timeout=max(0.0, timeout_s)):
-            raise SpoolError("the spool is busy")
+            raise SpoolBusy("the spool is busy")
         try:
             connection = self._opened(max(0.0, deadline - time.monotonic()))
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(begin)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -252,7 +260,7 @@ class Spool:
         if code == sqlite3.SQLITE_FULL:
             return SpoolFull(f"the disk of the spool {self._path} is full")
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            return SpoolError("the spool is busy")
+            return SpoolBusy("the spool is busy")
         self._drop()
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             _set_aside(self._path)
