@@ -28,7 +28,9 @@ async def test_a_kill_at_this_point_loses_nothing_and_repeats_only_what_was_not_
         kafka.bootstrap_servers, topic_prefix, tmp_path, session_timeout_s=4, handler_s=0.02
     ) as on:
         (doomed,) = await on.crew.start(kill_at=point)
-        feeding = asyncio.create_task(on.world.feed(0, RECORDS, per_s=150))
+        await on.world.feed(0, 1)
+        await on.until_ended(1)
+        feeding = asyncio.create_task(on.world.feed(1, RECORDS - 1, per_s=120))
         await on.crew.suicide(doomed)
         assert on.entries(Did.BEGAN), "it had begun to work"
         await on.crew.start(2)
