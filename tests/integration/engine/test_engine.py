@@ -67,6 +67,29 @@ async def test_a_transient_failure_rides_the_lane_and_comes_back_not_early(kafka
         assert ridden.value == encode(event(1)).value
 
 
+async def test_a_short_wait_outlasts_a_restart_never_early_and_with_its_attempt(kafka, topic_prefix):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        attempts: list[tuple[int, float]] = []
+        failed = asyncio.Event()
+
+        async def handler(message):
+            attempts.append((message.attempt, time.time()))
+            if message.attempt == 1:
+                failed.set()
+                raise Transient("not yet", retry_after_s=0.8)
+            return [result_of(message)]
+
+        policy = EnginePolicy(retry=RetryPolicy(max_attempts=5))
+        await world.feed(event(1))
+        async with running(world.engine(handler, policy=policy)):
+            await asyncio.wait_for(failed.wait(), 30)
+        async with running(world.engine(handler, policy=policy)):
+            await world.read("results", count=1)
+        (_, first), (attempt, second) = attempts
+        assert attempt == 2
+        assert second - first >= 0.8
+
+
 async def test_exhausted_attempts_end_in_the_dlq_with_bytes_headers_and_an_apology(kafka, topic_prefix):
     async with rig(kafka.bootstrap_servers, topic_prefix) as world:
 

@@ -192,6 +192,7 @@ class Engine:
             clock=self._clock,
             ordered=self._ordered,
         )
+        self._intake.when_handing_back(waiting.send_on)
         return Settlement(
             self._group,
             on_given_up,

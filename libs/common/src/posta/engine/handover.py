@@ -62,6 +62,8 @@ class Handover:
         self._ordered = ordered
         self._positions = positions
         self._progressed = progressed
+        self.send_on: Callable[[Collection[Partition]], None] = lambda _partitions: None
+        """Told which partitions go, while what it publishes for them can still be drained."""
         self._rebuild = None if ordered is None else Rebuild(group, kafka, ordered)
         self._restored = asyncio.Event()
         self._restored.set()
@@ -128,6 +130,7 @@ class Handover:
             partition.phase = Phase.DRAINING
             partition.waiting.clear()
         self._dispatcher.drop(partitions)
+        self.send_on(partitions)
         try:
             await self._drain(partitions)
             if consumer is not None:

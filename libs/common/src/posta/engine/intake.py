@@ -7,7 +7,7 @@ What comes in goes to ``reception``; partitions come and go in ``handover``.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -120,6 +120,10 @@ class Intake:
         self._next_look = 0.0
         self.joined = False
         self.last_progress = time.monotonic()
+
+    def when_handing_back(self, send_on: Callable[[Collection[Partition]], None]) -> None:
+        """Call ``send_on`` with the partitions that are about to go."""
+        self._handover.send_on = send_on
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be a member of the group until ``stop``; a broken client is replaced, the process stays."""

@@ -2,9 +2,10 @@
 
 wait ─┬─ a lane fits ─▶ published to it ─▶ finished here; it comes back when the lane's delay is over
       └─ none does ───▶ memory, its line kept, until its time ─▶ a worker again
+                          └─ the partition goes first: the shortest lane, so that no next owner is early
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from posta.domain.envelope import Wire
@@ -14,7 +15,7 @@ from posta.engine.endings import Endings, Fate, Rest
 from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.outlet import Outlet
-from posta.engine.partition import Work
+from posta.engine.partition import Partition, Work
 from posta.engine.timers import Timers
 from posta.kafka.producer import TooLarge
 from posta.topics import Group, lane_topic
@@ -45,6 +46,7 @@ class Waiting:
         self._meters = meters
         self._clock = clock
         self._ordered = ordered
+        self._parked: set[Work] = set()
         self.refused: Callable[[Work, TooLarge], Rest] = _never
         """What becomes of a record that a lane refuses; set by whoever may give it up."""
 
@@ -64,8 +66,21 @@ class Waiting:
         """Keep ``work`` in memory until its not-before time; it keeps its line."""
         if not work.partition.is_open:
             return Fate.ENDED
+        self._parked.add(work)
         self._timers.at(work.delivery.not_before, lambda: self._unpark(work))
         return Fate.PARKED
+
+    def send_on(self, partitions: Collection[Partition]) -> None:
+        """What waits in memory rides the shortest lane now: ``partitions`` are about to be handed back.
+
+        Their next owner would read it from its source and know nothing of the wait. Without lanes
+        there is nowhere to send it to.
+        """
+        going = [work for work in self._parked if work.partition in partitions]
+        self._parked.difference_update(going)
+        if self._lanes.delays_s:
+            for work in going:
+                self.ride(work, self._lanes.delays_s[0], cause="handover")
 
     def ride(self, work: Work, lane: int, *, cause: str) -> Fate:
         """Send ``work`` to the lane of this delay; here it is finished when Kafka has it."""
@@ -127,6 +142,7 @@ class Waiting:
         await self._outlet.record(lane_topic(self._group, lane), wire, work.partition, to=to)
 
     def _unpark(self, work: Work) -> None:
+        self._parked.discard(work)
         if work.partition.is_open:
             self._resume(work)
 
