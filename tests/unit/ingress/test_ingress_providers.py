@@ -75,7 +75,9 @@ async def test_a_reload_forgets_the_lists_of_providers_that_are_gone():
 
 
 def test_names_may_be_in_both_languages_and_are_cut_to_what_discord_shows():
-    (both, long) = choices_of([{"name": {"en": "One", "es": "Uno"}, "value": 1}, {"name": "x" * 150, "value": 2}])
+    (both, long) = choices_of(
+        [{"name": {"en": "One", "es": "Uno"}, "value": 1}, {"name": "x" * 150, "value": 2}]
+    )
     assert (both.name("en"), both.name("es")) == ("One", "Uno")
     assert len(long.name("en")) == 100
 
