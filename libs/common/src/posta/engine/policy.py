@@ -44,7 +44,8 @@ class Retries(Enum):
     """What later records of a key do while an earlier one waits in a lane."""
 
     INDEPENDENT = "independent"
-    """They go ahead: each record on its own."""
+    """They go ahead: each record on its own. One that comes back from a lane does not queue behind the key's
+    fresh records, so it may run beside one of them: choose ``ORDERED`` where that matters."""
     ORDERED = "ordered"
     """They queue up behind it, across restarts, rebalances and members; see ``posta.domain.key_order``."""
 
