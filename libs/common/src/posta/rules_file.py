@@ -10,6 +10,7 @@ from posta.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 _MAX_BYTES = 1_048_576
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_rules(path: Path, model: type[M]) -> M:
@@ -39,7 +40,8 @@ def _parse(path: Path) -> object:
     if len(text) > _MAX_BYTES:
         raise ConfigurationError(f"{path}: larger than {_MAX_BYTES} bytes")
     try:
-        return yaml.safe_load(text)
+        # The same safe loader in C: ten times as fast, which a start with large rules feels.
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe one
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
