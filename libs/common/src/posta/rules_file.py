@@ -51,7 +51,7 @@ def _parse(path: Path) -> object:
 
 def _load(text: bytes) -> object:
     if _Fast is not None:
-        # Ten times as fast, which a start with large rules feels; but the other one says better what is wrong.
+        # Ten times as fast, which a start with large rules feels; the other says better what is wrong.
         with contextlib.suppress(yaml.YAMLError, UnicodeDecodeError):
             return yaml.load(text, Loader=_Fast)  # noqa: S506 - it is the safe loader in C
     return yaml.safe_load(text)
