@@ -70,6 +70,8 @@ log = get_logger(__name__)
 NAME = "notifier"
 _DRAIN_SHARE = 0.6
 """Of the grace period; the rest is for committing and leaving the group."""
+_ANSWERS_WEIGHT = 4
+"""Somebody waits for an answer, and its token ends: four of them begin for each event."""
 _KEEPALIVE_S = 30.0
 _BODY_MOST_BYTES = 16 * 1024
 _PRUNE_EVERY_S = 3600.0
@@ -152,6 +154,7 @@ def _engine(
             concurrency=settings.discord.concurrency,
             handler_timeout_s=settings.handler_timeout_s,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
+            topic_weights={topics.REPLIES_READY.name: _ANSWERS_WEIGHT},
             flood=settings.engine.flood(),
         ),
         on_given_up=watched_given_up(deliveries.apologise, notes),
