@@ -78,7 +78,7 @@ async def test_a_backlog_is_answered_at_the_allowances_pace_without_one_refusal(
     spent = sum(row["tokens_in"] + row["tokens_out"] for row in (await around.rows()).values())
     used = utilisation(calls, limits, spent // mails)
     print(f"{limits}: {used:.1%} of the allowance used, {spent // mails} tokens a mail")
-    # The wide slack of this test costs a sixth in the long run, a loaded machine more; neither costs a refusal.
+    # The wide slack costs a sixth in the long run, a loaded machine more; neither costs a refusal.
     assert used > 0.5
 
 
