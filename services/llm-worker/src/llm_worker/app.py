@@ -13,12 +13,15 @@ from llm_worker.admin import llm_router
 from llm_worker.answers.postgres import PostgresAnswers
 from llm_worker.asking.asker import Asker
 from llm_worker.asking.gate import RoomGate
-from llm_worker.asking.seams import PlainPrompts
 from llm_worker.asking.status import LlmStatus
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.budget.postgres import PostgresBooks
 from llm_worker.budget.purses import Purses
+from llm_worker.faq.file import FILE_NAME as FAQ_FILE
+from llm_worker.faq.file import read_faq
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
+from llm_worker.knowledge import Knowledge, summarise_by, summarising
+from llm_worker.prompts.finish import finished
 from llm_worker.providers.http import HttpProvider
 from llm_worker.providers.lineup import Lineup, load_lineup
 from llm_worker.rules import load_rules
@@ -52,6 +55,7 @@ _BODY_MOST_BYTES = 16 * 1024
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Answer questions until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
     rules = load_rules(settings.config_dir)
+    faq = read_faq(settings.config_dir / FAQ_FILE)
     lineup = load_lineup(settings.config_dir, settings.llm, os.environ)
     keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     # A process is an owner: two starts of the same pod are two.
@@ -64,8 +68,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         purses = Purses(lineup, PostgresBooks(database), owner=owner, keep_s=settings.llm.lease_s)
         answers = PostgresAnswers(database, owner=owner, lease_s=settings.llm.lease_s)
         waiting = WaitingRoom()
-        prompts = PlainPrompts(rules)
+        knowledge = Knowledge(rules, faq, database, settings.memory, settings.cache)
+        prompts = knowledge.prompts()
         providers = {name: HttpProvider(client, model) for name, model in lineup.models.items()}
+        asker = Asker(providers, purses, prompts)
+        summaries = knowledge.summaries(summarise_by(asker, lineup))
         questions = AnswerQuestions(
             policy=AnswerPolicy(
                 lease_s=settings.llm.lease_s,
@@ -74,13 +81,19 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             ),
             lineup=lineup,
             prompts=prompts,
-            asker=Asker(providers, purses, prompts),
+            asker=asker,
             answers=answers,
             waiting=waiting,
+            desk=knowledge.desk(summaries),
+            finish=finished,
         )
         engine = _engine(settings, lineup, questions, producer, database, RoomGate(purses))
         status = LlmStatus(lineup, purses, waiting, answers, engine)
-        async with purses.running(), serving(build_app(engine, keys, status), settings.http):
+        async with (
+            purses.running(),
+            summarising(summaries),
+            serving(build_app(engine, keys, status), settings.http),
+        ):
             models = {name: model.name for name, model in lineup.models.items()}
             log.info("started", models=models)
             await engine.run(stop)

@@ -28,6 +28,7 @@ from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.asking.waits import failure_of
+from llm_worker.prompt import Prompt
 from llm_worker.providers.completion import Completion
 from llm_worker.providers.lineup import Lineup
 from llm_worker.question import Question, question_of
@@ -36,6 +37,7 @@ from llm_worker.scratch import QuestionMessage
 from llm_worker.text import cap, sanitize
 from posta import topics
 from posta.domain.envelope import Event
+from posta.domain.language import Language
 from posta.domain.payloads import DiscordInteraction, EmailReceived
 from posta.engine.message import GivenUp, Message, Publish
 from posta.errors import Expired, NotNow, Transient
@@ -62,6 +64,10 @@ class AnswerPolicy:
     """Questions without a deadline that wait in this process; more go to the lanes."""
 
 
+Finish = Callable[[str, Prompt, Language], str]
+"""The last look at what a model wrote to a prompt: what of it the person is shown."""
+
+
 class AnswerQuestions:
     """The handler of the group llm-worker, and what it says when it gives a question up."""
 
@@ -74,6 +80,7 @@ class AnswerQuestions:
         asker: Asker,
         answers: Answers,
         desk: Desk | None = None,
+        finish: Finish = lambda text, _prompt, _language: text,
         waiting: WaitingRoom | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -83,6 +90,7 @@ class AnswerQuestions:
         self._asker = asker
         self._answers = answers
         self._desk = desk or EmptyDesk()
+        self._finish = finish
         self._waiting = waiting or WaitingRoom(clock=clock)
         self._clock = clock
         self._unsaved = Unsaved()
@@ -191,6 +199,8 @@ class AnswerQuestions:
             case Answered(answer=answer):
                 self._asker.give_back(turn)
                 log.info("answer_found", event_id=event.id)
+                # Again, should the process have died between storing it and noting it.
+                await self._desk.noted(event, question, answer)
                 return answer
             case Busy(lease_left_s=left_s):
                 self._asker.give_back(turn)
@@ -204,7 +214,7 @@ class AnswerQuestions:
         async with renewed(self._answers, claim, every_s=self._policy.lease_s / 3):
             turn = await self._fresh(inquiry, turn)
             said = await self._say(claim, inquiry, turn)
-            answer = _worth_keeping(said, question)
+            answer = self._worth_keeping(said, question, inquiry.prompt)
             self._unsaved.keep(claim, answer)
             # Shielded: whoever cancels us now gains milliseconds and loses a paid answer.
             stored = await asyncio.shield(self._answers.store(claim, answer))
@@ -234,19 +244,13 @@ class AnswerQuestions:
         if not await self._answers.again(claim):
             raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
 
+    def _worth_keeping(self, said: Completion | Refusal, question: Question, prompt: Prompt) -> Answer:
+        if isinstance(said, Refusal):
+            return Answer(text=refusal_text(question.locale), model=said.model)
+        text = cap(sanitize(self._finish(said.text, prompt, question.language)), _STORED_MAX_CHARS)
+        if not text:
+            raise Transient("the LLM's answer holds nothing that can be shown")
+        return Answer(text=text, model=said.model, tokens_in=said.tokens_in, tokens_out=said.tokens_out)
+
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
-
-
-def _worth_keeping(said: Completion | Refusal, question: Question) -> Answer:
-    if isinstance(said, Refusal):
-        return Answer(text=refusal_text(question.locale), model=said.model)
-    text = cap(sanitize(said.text), _STORED_MAX_CHARS)
-    if not text:
-        raise Transient("the LLM's answer holds nothing that can be shown")
-    return Answer(
-        text=text,
-        model=said.model,
-        tokens_in=said.tokens_in,
-        tokens_out=said.tokens_out,
-    )
