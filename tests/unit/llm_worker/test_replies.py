@@ -49,12 +49,13 @@ def test_an_answer_by_mail_goes_on_with_the_thread(thread, references):
     )
 
 
-def test_a_long_answer_is_cut_visibly_on_discord_and_whole_by_mail():
-    long = "word " * 1000
-    on_discord = answer_reply(discord_question(), long, at=AT).data.text
-    assert len(on_discord) <= DISCORD_MAX_CHARS
-    assert on_discord.endswith("word…")
-    assert answer_reply(email_question(), long, at=AT).data.text == long.strip()
+def test_a_long_answer_is_left_whole_for_notifier_to_split_and_a_huge_one_cut_visibly():
+    long, huge = "word " * 1000, "word " * 5000
+    for question in (discord_question(), email_question()):
+        assert answer_reply(question, long, at=AT).data.text == long.strip()
+        cut = answer_reply(question, huge, at=AT).data.text
+        assert len(cut) <= DISCORD_MAX_CHARS
+        assert cut.endswith("word…")
 
 
 @pytest.mark.parametrize(

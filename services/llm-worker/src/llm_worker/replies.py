@@ -11,8 +11,8 @@ from posta.domain.language import Language, language_of
 from posta.domain.payloads import DiscordInteraction, EmailReceived, ReplyReady
 
 SOURCE = "/llm-worker"
-DISCORD_MAX_CHARS = 1900
-"""Below Discord's 2000 code points per message, with room for what the notifier may add."""
+DISCORD_MAX_CHARS = 20_000
+"""Ten messages' worth: notifier splits what is longer than one, and sends the rest as a file."""
 EMAIL_MAX_CHARS = 20_000
 
 _APOLOGY: Mapping[Language, str] = {
