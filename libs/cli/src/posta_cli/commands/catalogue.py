@@ -1,23 +1,11 @@
 """`posta catalogue`: import the products that answers quote, and try what a question finds."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from llm_worker.catalogue.excerpt import excerpt
-from llm_worker.catalogue.file import read_catalogue
-from llm_worker.catalogue.intent import intents_of
-from llm_worker.catalogue.postgres import Catalogue
-from llm_worker.catalogue.product import Diff
-from posta.errors import ConfigurationError
-from posta_cli.database_call import call_database
-from posta_cli.errors import CommandError
-
 app = typer.Typer(no_args_is_help=True, help="Import and search the products that answers quote.")
-R = TypeVar("R")
-_SHOWN = 20
 
 
 @app.command(name="import")
@@ -33,41 +21,15 @@ def import_file(
 
     Fields: sku and name; optional: description, category, price, currency (EUR), stock, sizes (S|M|L), url.
     """
-    try:
-        products = read_catalogue(file)
-    except ConfigurationError as exc:
-        raise CommandError(f"{exc}.", "Nothing was imported. Correct the file and try again.") from exc
-    if dry_run:
-        _show(_run(lambda catalogue: catalogue.plan(products, replace=replace)))
-        print("Nothing was changed (--dry-run).")
-        return
-    changes = _run(lambda catalogue: catalogue.load(products, source=file.name, replace=replace))
-    _show(changes)
-    version = _run(lambda catalogue: catalogue.version())
-    print(f"The catalogue is at version {version}.")
+    # A service's own code, which no other command needs: not loaded by `posta status` and the like.
+    from posta_cli.goods import import_goods  # noqa: PLC0415
+
+    import_goods(file, dry_run=dry_run, replace=replace)
 
 
 @app.command()
 def search(text: Annotated[str, typer.Argument(help="A question, as a person would ask it.")]) -> None:
     """Show what a question's prompt would carry of the catalogue."""
-    found = _run(lambda catalogue: catalogue.search(text))
-    intents = intents_of(text)
-    print(f"Asked: {', '.join(sorted(intent.value for intent in intents)) or 'nothing of a product'}")
-    print(excerpt(found, intents) or "No product.")
+    from posta_cli.goods import show_found  # noqa: PLC0415 - as above
 
-
-def _show(changes: Diff) -> None:
-    if changes.is_empty:
-        print("Nothing differs.")
-    lines = [f"+ {sku}" for sku in changes.added]
-    lines += [f"~ {sku}: {', '.join(names)}" for sku, names in changes.changed]
-    lines += [f"- {sku}" for sku in changes.removed]
-    for line in lines[:_SHOWN]:
-        print(line)
-    if len(lines) > _SHOWN:
-        print(f"… and {len(lines) - _SHOWN} more")
-    print(f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed.")
-
-
-def _run(act: Callable[[Catalogue], Awaitable[R]]) -> R:
-    return call_database(lambda database: act(Catalogue(database)), application="posta-catalogue")
+    show_found(text)

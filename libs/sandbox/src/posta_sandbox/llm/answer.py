@@ -15,14 +15,15 @@ _FILLER = "This line makes the answer as long as the sandbox was asked to make i
 def question_of(messages: Sequence[dict[str, Any]]) -> str:
     """Return the text of the last user message; parts of type text are joined.
 
-    A prompt that sets the question off as data, between an opening and a closing tag, is unwrapped:
-    what the person asked is what they should find quoted.
+    A prompt that sets its parts off as data, each between an opening and a closing tag, is unwrapped:
+    the last part is the question, and what the person asked is what they should find quoted.
     """
     for message in reversed(messages):
         if message.get("role") == "user":
             text = text_of(message.get("content"))
-            block = _BLOCK.fullmatch(text)
-            return block["inside"] if block else text
+            blocks = list(_BLOCK.finditer(text))
+            is_all = "".join(block[0] for block in blocks) == text
+            return blocks[-1]["inside"] if blocks and is_all else text
     return ""
 
 
