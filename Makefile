@@ -35,8 +35,8 @@ status: $(VENV)/.posta-up ## Say how each part is
 test: $(VENV)/.posta-dev ## Everything: unit, integration on real servers, end to end through a browser
 	$(PYTEST) -m "not chaos" -n 4 --dist loadgroup $(ARGS)
 
-test-unit: $(VENV)/.posta-dev ## What needs no server; seconds
-	$(PYTEST) tests/unit -n 3 --dist worksteal $(ARGS)
+test-unit: $(VENV)/.posta-dev ## What needs no server, without what is slow; seconds
+	$(PYTEST) tests/unit -m "not slow" -p no:schemathesis -n 3 --dist worksteal $(ARGS)
 
 chaos: $(VENV)/.posta-dev ## Long fault runs, 35 minutes and more (POSTA_SOAK_S=180 shortens the soak of 20 minutes)
 	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/simulation tests/bench -m "chaos or not (integration or e2e)" $(ARGS)

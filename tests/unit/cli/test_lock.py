@@ -16,6 +16,7 @@ def home(tmp_path: Path) -> Home:
     return made
 
 
+@pytest.mark.slow
 def test_a_second_system_in_the_same_home_is_refused_with_the_firsts_pid(home: Home) -> None:
     with (
         lock.held(home),

@@ -24,6 +24,8 @@ from posta_cli.reference.pages import pages
 from posta_cli.reference.services import all_services
 from posta_cli.reference.variables import variables
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "docs" / "reference"
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from posta.engine import timers as module
 from posta.engine.timers import Timers
 
@@ -16,6 +18,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.slow
 async def test_callbacks_come_in_order_of_their_times_and_never_early():
     clock, seen = Clock(), []
     timers = Timers(clock)

@@ -61,6 +61,7 @@ def imports_of_services():
                     yield node.module.partition(".")[0]
 
 
+@pytest.mark.slow
 def test_the_images_hold_every_package_that_a_service_imports():
     foreign = set(imports_of_services()) - OURS - set(sys.stdlib_module_names)
     assert {"aiokafka", "asyncpg", "fastapi", "pydantic"} <= foreign

@@ -113,6 +113,7 @@ def test_a_secret_is_masked_at_any_depth(tree, path):
     assert json.loads(json.dumps(masked)) == masked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

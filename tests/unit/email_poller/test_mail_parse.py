@@ -170,6 +170,7 @@ def nested(depth: int) -> bytes:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raw",
     [

@@ -101,6 +101,7 @@ async def test_when_neither_takes_it_the_caller_learns_so(rig, monkeypatch):
         await accept(rig)
 
 
+@pytest.mark.slow
 async def test_a_spool_that_does_not_answer_is_given_up_in_time(rig, monkeypatch):
     rig.publisher.away = True
     monkeypatch.setattr("ingress.spool.SpoolFile.put", lambda *_args, **_kwargs: time.sleep(1.5))

@@ -136,6 +136,7 @@ async def test_an_outage_while_draining_keeps_everything(rig):
     assert list(dict.fromkeys(rig.publisher.ids)) == [*(f"x{i}" for i in range(600)), "e1"]
 
 
+@pytest.mark.slow
 async def test_an_event_that_reached_the_spool_late_is_found(rig):
     async with rig.draining():
         await rig.until_direct()

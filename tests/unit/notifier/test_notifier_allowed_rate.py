@@ -105,6 +105,7 @@ class Simulation:
         self.pump(member)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way_s", [0.005, 0.02, 0.15], ids=["loopback", "near", "across the world"])
 def test_what_is_allowed_is_used_fairly_and_nothing_is_refused(way_s):
     simulation = Simulation(webhooks=20, messages=5_000, members=(13, 7), way_s=way_s, seed=7)

@@ -118,6 +118,7 @@ class Server:
         return told(left, limit=self.limit, reset_after_s=self.end - now, reset_at=5000 + self.end)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     limit=st.integers(1, 8),

@@ -18,6 +18,7 @@ from notifier.limits.turns import Turns
 from posta.errors import NotNow
 
 
+@pytest.mark.slow
 @given(
     share=st.integers(1, 10),
     there_s=st.lists(st.floats(0.001, 0.9), min_size=1, max_size=20),

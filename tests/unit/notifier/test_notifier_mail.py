@@ -101,6 +101,7 @@ def test_a_hostile_subject_adds_no_header(subject):
     assert mail.get_content().strip() == "Hello."
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(subject=st.text(max_size=300), name=st.text(max_size=80), text=st.text(max_size=300))
 def test_whatever_was_written_the_mail_has_exactly_its_headers(subject, name, text):

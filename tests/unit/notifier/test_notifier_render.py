@@ -19,6 +19,7 @@ def size(drawn):
     return len(drawn["title"]) + len(drawn.get("description", "")) + len(drawn["footer"]["text"]) + fields
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     data=st.dictionaries(NAMES, JSON, max_size=40),

@@ -4,6 +4,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +111,7 @@ class Fleet:
         return [call for call in self.calls if call.worker == number and (call.begun is not None) is begun]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 def test_calls_and_tokens_stay_within_every_sliding_window(seed):
     async def live():

@@ -200,6 +200,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.integers(200, 599), ANYTHING)
 def test_no_body_surprises_the_verdict(status, body):
     assert isinstance(judged(status, body), Completion | Failed)
