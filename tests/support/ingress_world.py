@@ -201,4 +201,9 @@ def assert_nothing_lost_and_in_order(tally: Tally, records: list[ConsumerRecord]
     for person, asked in tally.deferred.items():
         (key,) = [key for key in arrived if key.endswith(f":{person}")] or [""]
         theirs = [event_id for event_id in arrived.get(key, []) if event_id in set(asked)]
-        assert theirs == asked
+        missing = [event_id for event_id in asked if event_id not in theirs]
+        assert not missing, (
+            f"{len(missing)} of {len(asked)} acknowledged events of {person} are lost: {missing[:5]}"
+        )
+        early = [(was, now) for was, now in zip(asked, theirs, strict=True) if was != now]
+        assert not early, f"{len(early)} of {len(asked)} events of {person} are out of order: {early[:5]}"

@@ -1,3 +1,4 @@
+import os
 import socket
 
 import pytest
@@ -48,3 +49,21 @@ def test_a_damaged_book_is_begun_anew(tmp_path, content):
 
 def test_ports_are_drawn_from_below_the_kernels_own_range():
     assert all(free_port() < 32_768 for _ in range(20))
+
+
+def test_a_port_given_out_a_moment_ago_is_not_given_out_again(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    drawn = iter([20_001, 20_001, 20_002])
+    monkeypatch.setattr("random.randrange", lambda _start, _end: next(drawn))
+    monkeypatch.setattr("posta_sandbox.embedded.ports.is_free", lambda _port: True)
+    assert [free_port(), free_port()] == [20_001, 20_002]
+
+
+def test_a_port_that_was_given_out_long_ago_is_given_out_again(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("random.randrange", lambda _start, _end: 20_001)
+    monkeypatch.setattr("posta_sandbox.embedded.ports.is_free", lambda _port: True)
+    assert free_port() == 20_001
+    (mark,) = tmp_path.glob("posta-ports-*/20001")
+    os.utime(mark, (0, 0))
+    assert free_port() == 20_001

@@ -3,11 +3,17 @@
 Ports are drawn from below the range in which the kernel picks the local ends of outgoing
 connections. A port inside that range can be taken by any client's connection while the server
 restarts, even by the very client that keeps trying to reach it (a TCP self-connect).
+
+A port is given out seconds before something listens on it, so each one is marked in a folder that all of
+this account's processes share: two systems that start at once never get the same.
 """
 
 import json
+import os
 import random
 import socket
+import tempfile
+import time
 from pathlib import Path
 
 from posta_sandbox.embedded.errors import PortInUse
@@ -15,6 +21,7 @@ from posta_sandbox.embedded.errors import PortInUse
 LOOPBACK = "127.0.0.1"
 LOWEST_PORT = 15_000
 DEFAULT_EPHEMERAL_START = 32_768
+_MARKED_FOR_S = 120
 _LINUX_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -34,11 +41,27 @@ def free_port(avoid: frozenset[int] = frozenset()) -> int:
     end = _ephemeral_start()
     for _ in range(200):
         port = random.randrange(LOWEST_PORT, end)
-        if port not in avoid and is_free(port):
+        if port not in avoid and is_free(port) and _mark(port):
             return port
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _mark(port: int) -> bool:
+    """Take this port for a while; False when another process of this account has just taken it."""
+    marks = Path(tempfile.gettempdir()) / f"posta-ports-{os.getuid()}"
+    mark = marks / str(port)
+    try:
+        marks.mkdir(mode=0o700, exist_ok=True)
+        if mark.exists() and time.time() - mark.stat().st_mtime > _MARKED_FOR_S:
+            mark.unlink(missing_ok=True)
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:  # no such folder may be written: no worse than without marks
+        return True
+    return True
 
 
 def _ephemeral_start() -> int:
