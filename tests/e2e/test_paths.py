@@ -173,7 +173,12 @@ def test_one_trace_runs_from_the_button_press_through_every_hop_and_retry(posta)
     trace_id, found = eventually(trace, within_s=15, why=posta.logs)
     spans = found["spans"]
     assert "process replies.ready" in {s["name"] for s in spans}
-    assert len([s for s in spans if s["service"] == "llm-worker" and s["kind"] == "consumer"]) >= 2
+    first, second = sorted(
+        (s for s in spans if s["service"] == "llm-worker" and s["kind"] == "consumer"),
+        key=lambda s: s["attributes"]["posta.attempt"],
+    )
+    assert first["links"] == []
+    assert [link["span_id"] for link in second["links"]] == [first["span_id"]], "linked to the attempt before"
     for service in ("llm-worker", "notifier"):
         assert trace_id in posta.logs(service), f"{service} logs the trace id"
 

@@ -16,12 +16,12 @@ from dlq_admin.dead_letter import Action
 from dlq_admin.replay import replay_topic, replay_wire
 from dlq_admin.settings import ReplaySettings
 from dlq_admin.store import Claimed, Store
-from posta.domain.envelope import Wire
+from posta.domain.envelope import Wire, header
 from posta.errors import Permanent, Transient, Unavailable
 from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
-from posta.telemetry.tracing import context_of, span
+from posta.telemetry.tracing import context_of, span, traceparent_of
 
 log = get_logger(__name__)
 _LOOK_S = 1.0
@@ -92,8 +92,10 @@ class Redrive:
                     "messaging.destination.name": topic,
                     "posta.redrive": claimed.reading.redrive + 1,
                 },
-            ):
-                await self._publish(topic, replay_wire(claimed.reading, claimed.record))
+                follows=header(claimed.record.headers, "posta-previous-span"),
+            ) as replaying:
+                wire = replay_wire(claimed.reading, claimed.record, replayed_by=traceparent_of(replaying))
+                await self._publish(topic, wire)
         except Permanent as exc:
             await self._store.reopen(claimed.id, why=str(exc)[:500])
             outcome = "refused"

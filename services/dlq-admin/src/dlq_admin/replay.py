@@ -28,8 +28,11 @@ def replay_topic(group: str) -> str:
     return lane_topic(group, delay_s)
 
 
-def replay_wire(reading: Reading, record: Bytes) -> Wire:
-    """The original key and value, its own headers, and those of a first attempt."""
+def replay_wire(reading: Reading, record: Bytes, *, replayed_by: str | None = None) -> Wire:
+    """The original key and value, its own headers, and those of a first attempt.
+
+    That attempt is linked to the span ``replayed_by``, or else to the last attempt before.
+    """
     if record.is_truncated:
         raise NotReplayable("the dead letter does not hold the whole original record")
     delivery = read_delivery(
@@ -47,6 +50,7 @@ def replay_wire(reading: Reading, record: Bytes) -> Wire:
         not_before=0.0,
         lane_due=0.0,
         redrive=delivery.redrive + 1,
+        previous_span=replayed_by or delivery.previous_span,
     )
     # The producer writes a record with neither key nor value as an empty value with this mark.
     is_null = record.key is None and any(name == NULL_VALUE_HEADER for name, _ in record.headers)

@@ -32,6 +32,7 @@ _MEANINGS = {
     "posta-not-before": "Not handled before this moment, milliseconds since the epoch; 0: at once.",
     "posta-lane-due": "When it gets off its retry lane, milliseconds since the epoch; 0: it rides none.",
     "posta-redrive": "How often an admin has replayed it; absent: never.",
+    "posta-previous-span": "Trace context of the handling before this one, to link to; absent: not recorded.",
     "posta-group": "Group that gave it up.",
     "posta-error-class": "Why; see [errors](errors.md).",
     "posta-reason": "What a person should know, without secrets.",
@@ -85,6 +86,7 @@ def of_deliveries() -> tuple[RecordHeader, ...]:
         not_before=(_MS + 40_000) / 1000,
         lane_due=(_MS + 39_400) / 1000,
         redrive=1,
+        previous_span="00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
     )
     return tuple(_described(name, text) for name, text in delivery_headers(delivery).items())
 

@@ -56,6 +56,8 @@ class Delivery:
     """Ordered retries: how many lanes it has been published to; the copy with the most is the record."""
     stand_in: bool = False
     """Ordered retries: it is no record but the mark of a dead letter that holds its key."""
+    previous_span: str | None = None
+    """The ``traceparent`` of the handling before this one, where that was recorded."""
 
 
 def read_delivery(
@@ -90,6 +92,7 @@ def read_delivery(
         place=None if header(headers, "posta-place") is None else _integer(headers, "posta-place", 0),
         rides=max(0, _integer(headers, "posta-rides", 0)),
         stand_in=header(headers, "posta-stand-in") is not None,
+        previous_span=header(headers, "posta-previous-span"),
     )
 
 
@@ -117,6 +120,7 @@ def delivery_headers(delivery: Delivery) -> dict[str, str]:
         "posta-place": "" if delivery.place is None else delivery.place,
         "posta-rides": delivery.rides or "",
         "posta-stand-in": int(delivery.stand_in) or "",
+        "posta-previous-span": delivery.previous_span or "",
     }
     return {name: str(value) for name, value in fields.items() if value != ""}
 

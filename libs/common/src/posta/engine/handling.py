@@ -72,6 +72,7 @@ class Handling:
                 kind=SpanKind.CONSUMER,
                 headers=record.headers,
                 attributes=_span_attributes(record, work, self._group),
+                follows=None if work.story is None else work.story.previous_span,
             )
         return self._run_within(context, work, record)
 

@@ -35,7 +35,7 @@ from posta.engine.waiting import Waiting
 from posta.errors import Unavailable
 from posta.kafka.producer import TooLarge
 from posta.telemetry.logs import get_logger
-from posta.telemetry.tracing import fail, onward_trace_headers
+from posta.telemetry.tracing import fail, onward_trace_headers, traceparent_of
 from posta.topics import Group, dlq_topic
 from posta.version import service_version
 
@@ -123,6 +123,7 @@ class Settlement:
         """Decide on a failure; what is returned carries the decision out."""
         if work.span is not None:
             fail(work.span, error)
+            work.delivery = replace(work.delivery, previous_span=traceparent_of(work.span))
         if isinstance(error, Unavailable) and self._gatekeeper.close(error.dependency):
             return self._waiting.keep(work)
         if classify(error) is ErrorClass.UNEXPECTED:

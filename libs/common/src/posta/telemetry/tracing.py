@@ -2,7 +2,8 @@
 
 One trace runs from the first request through every hop, retry and replay: a record carries the
 ``traceparent`` of the event's creation, each handling is a CONSUMER span whose parent is that
-context, and what it publishes carries the handling's own context.
+context, and what it publishes carries the handling's own context. A handling that follows a failed
+one, or a replay, is linked to it: so the attempts of a record are a chain in its trace.
 """
 
 import os
@@ -20,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, ParentBased
 from opentelemetry.trace import (
     INVALID_SPAN,
     INVALID_SPAN_CONTEXT,
+    Link,
     NonRecordingSpan,
     Span,
     SpanContext,
@@ -147,12 +149,38 @@ def _within(current: Span) -> Context:
 
 
 def begin_span(
-    name: str, *, kind: SpanKind, headers: RecordHeaders, attributes: Mapping[str, str | int]
+    name: str,
+    *,
+    kind: SpanKind,
+    headers: RecordHeaders,
+    attributes: Mapping[str, str | int],
+    follows: str | None = None,
 ) -> tuple[Span, Context]:
-    """A span below the trace that ``headers`` carry, and the context to work in; the caller ends it."""
+    """A span below the trace that ``headers`` carry, and the context to work in; the caller ends it.
+
+    ``follows`` is the ``traceparent`` of the attempt before, to be linked to.
+    """
     parent = context_of(headers)
-    begun = _tracer.start_span(name, context=parent, kind=kind, attributes=dict(attributes))
+    begun = _tracer.start_span(
+        name, context=parent, kind=kind, attributes=dict(attributes), links=_links(follows)
+    )
     return begun, trace.set_span_in_context(begun, parent)
+
+
+def traceparent_of(current: Span) -> str | None:
+    """By what a later span can be linked to ``current``; None when nobody records it."""
+    if not current.is_recording():
+        return None
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier, context=trace.set_span_in_context(current, Context()))
+    return carrier.get("traceparent")
+
+
+def _links(follows: str | None) -> list[Link]:
+    if follows is None:
+        return []
+    context = trace.get_current_span(context_of((("traceparent", follows.encode()),))).get_span_context()
+    return [Link(context, {"posta.link": "previous attempt"})] if context.is_valid else []
 
 
 def _would_record(parent: Context) -> bool:
@@ -176,13 +204,15 @@ def span(
     kind: SpanKind = SpanKind.INTERNAL,
     parent: Context | None = None,
     attributes: Mapping[str, str | int | float | bool] | None = None,
+    follows: str | None = None,
 ) -> Iterator[Span]:
-    """A current span; an exception marks it failed with the exception's redacted text."""
+    """A current span, linked as in ``begin_span``; an exception marks it failed with its redacted text."""
     with _tracer.start_as_current_span(
         name,
         context=parent,
         kind=kind,
         attributes=dict(attributes or {}),
+        links=_links(follows),
         record_exception=False,
         set_status_on_exception=False,
     ) as current:
