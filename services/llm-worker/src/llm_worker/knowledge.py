@@ -26,6 +26,8 @@ from posta.tasks import end
 
 _SUMMARIES = "summaries"
 """The tenant that summaries are asked for: they share the allowance fairly with people."""
+_SUMMARY_TOKENS = 600
+"""Longest summary: many turns in one, so more than an answer may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,13 @@ def summarise_by(asker: Asker, lineup: Lineup) -> Summarise:
     async def summarise(name: str, prompt: Prompt) -> str:
         route = lineup.routes[-1]
         inquiry = Inquiry(
-            event_id=name, tenant=_SUMMARIES, route=route, prompt=prompt, is_urgent=False, last_end=None
+            event_id=name,
+            tenant=_SUMMARIES,
+            route=route,
+            prompt=prompt,
+            is_urgent=False,
+            last_end=None,
+            max_tokens=_SUMMARY_TOKENS,
         )
         try:
             turn = await asker.turn(inquiry, first_model(route, name))

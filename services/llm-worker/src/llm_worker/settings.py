@@ -21,8 +21,8 @@ class LlmSettings(Group):
     """The model's name, as the provider spells it."""
     timeout_s: float = Field(default=60.0, gt=0, le=600)
     """Seconds for one call, from connecting to the last byte."""
-    max_tokens: int = Field(default=1024, ge=1, le=100_000)
-    """Most tokens an answer may have."""
+    max_tokens: int = Field(default=150, ge=1, le=100_000)
+    """Most tokens an answer may have; a model or a route in ``llm.yaml`` may say otherwise."""
     concurrency: int = Field(default=64, ge=1, le=1000)
     """Most questions handled at once by one process."""
     lease_s: float = Field(default=15.0, ge=0.5, le=300)

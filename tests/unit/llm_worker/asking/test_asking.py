@@ -44,6 +44,13 @@ async def test_another_model_is_asked_in_the_same_handling(outcome):
     assert worker.table.rows["discord:1"].calls == 2
 
 
+async def test_a_routes_longest_answer_is_asked_for_at_every_model():
+    worker = Worker(failed(Outcome.SERVER_ERROR), text=TWO_MODELS + "    max_tokens: 77\n")
+    await text_of(worker)
+    asked = [provider.calls[0].max_tokens for provider in worker.providers.values()]
+    assert asked == [77, 77]
+
+
 async def test_when_nobody_is_left_the_failure_is_the_engines():
     worker = Worker(failed(Outcome.SERVER_ERROR), text=TWO_MODELS)
     worker.providers["b"].script(failed(Outcome.TIMEOUT, Transient("b was too slow")))

@@ -198,7 +198,7 @@ async def test_a_span_describes_the_call_and_holds_neither_prompt_nor_key(spans)
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "m",
-        "gen_ai.request.max_tokens": 1024,
+        "gen_ai.request.max_tokens": 150,
         "gen_ai.response.model": "m-served",
         "gen_ai.response.id": "chatcmpl-1",
         "gen_ai.response.finish_reasons": ("stop",),

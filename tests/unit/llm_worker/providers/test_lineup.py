@@ -34,6 +34,20 @@ def test_without_a_file_there_is_the_model_of_the_environment(tmp_path):
     assert model.allowance.rpm is None
 
 
+def test_an_answer_has_150_tokens_at_most_unless_a_model_or_a_route_says_otherwise():
+    found = lineup(
+        """
+models: {a: {provider: main}, b: {provider: main, max_tokens: 300}}
+routes:
+  - {name: long, when: {medium: email}, choices: [{model: a}], max_tokens: 600}
+  - {name: rest, choices: [{model: a}, {model: b}]}
+"""
+    )
+    long, rest = found.routes
+    assert (found.models["a"].max_tokens, found.models["b"].max_tokens) == (150, 300)
+    assert (long.max_tokens, rest.max_tokens) == (600, None)
+
+
 def test_at_groq_the_free_tiers_limit_is_assumed_until_more_is_known():
     (model,) = lineup(base_url="https://api.groq.com/openai/v1").models.values()
     assert model.allowance.rpm == GROQ_FREE_RPM == 8

@@ -211,7 +211,7 @@ class Asker:
             if left_s < _MIN_CALL_S:
                 raise Expired("too little time is left before the question's deadline to answer it")
             limits = limits.within(left_s)
-        return Request(prompt=turn.prompt, max_tokens=turn.model.max_tokens, timeouts=limits)
+        return Request(prompt=turn.prompt, max_tokens=inquiry.longest_answer(turn.model), timeouts=limits)
 
 
 async def _first_answer(calls: Mapping["asyncio.Task[Result]", Turn]) -> "asyncio.Task[Result]":

@@ -39,6 +39,12 @@ class Inquiry:
     is_urgent: bool
     last_end: float | None
     """The latest time at which an answer still helps, in epoch seconds; None: any."""
+    max_tokens: int | None = None
+    """Longest answer, before what route and model say."""
+
+    def longest_answer(self, model: Model) -> int:
+        """Most tokens that ``model`` may answer with."""
+        return self.max_tokens or self.route.max_tokens or model.max_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,10 @@ class Turns:
         for model in models:
             fitting, cuts = prompt, 0
             while True:
-                need = Need(tokens=most_tokens_of(fitting) + model.max_tokens, is_urgent=inquiry.is_urgent)
+                need = Need(
+                    tokens=most_tokens_of(fitting) + inquiry.longest_answer(model),
+                    is_urgent=inquiry.is_urgent,
+                )
                 try:
                     if model.context_tokens is not None and need.tokens > 2 * model.context_tokens:
                         raise NoRoom("too_large", wait_s=0.0)  # noqa: TRY301 - the same way out as a limit's

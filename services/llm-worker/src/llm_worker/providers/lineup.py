@@ -80,6 +80,8 @@ class Route:
     """Models and weights."""
     fallback: Mapping[Kind, tuple[Model, ...]]
     hedge_after_s: float | str | None
+    max_tokens: int | None = None
+    """Longest answer; None: what the model says."""
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -238,4 +240,5 @@ def _route(rules: RouteRules, models: Mapping[str, Model]) -> Route:
         choices=tuple((models[choice.model], choice.weight) for choice in rules.choices),
         fallback={kind: tuple(models[name] for name in named) for kind, named in rules.fallback.items()},
         hedge_after_s=rules.hedge_after_s,
+        max_tokens=rules.max_tokens,
     )

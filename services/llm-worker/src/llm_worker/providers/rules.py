@@ -129,6 +129,8 @@ class RouteRules(_Rules):
     fallback: dict[Kind, tuple[Name, ...]] = {}
     """Who is asked next after a failure of that class, in this order. Classes: ``rate``, ``server``,
     ``timeout``, ``refused``. A prompt too long is shortened instead."""
+    max_tokens: int | None = Field(default=None, ge=1, le=100_000)
+    """Longest answer to these questions, whichever model gives it; null: what the model says."""
     hedge_after_s: _Seconds | Literal["p95"] | None = None
     """Ask the first ``server`` fallback too when an answer takes longer; ``p95``: than 95 of 100 did."""
 
