@@ -288,7 +288,7 @@ async def test_postgres_away_takes_nothing_and_resumes_by_itself(own_postgres):
             await asyncio.sleep(0.3)
             assert world.kafka.uids == [1]
             await server.start()
-            # Published, and not yet marked so when the database went: the first is published again, with its id.
+            # Published but not yet marked so when the database went: the first goes out again, with its id.
             await world.until(lambda: world.kafka.uids in ([1, 2], [1, 1, 2]), within_s=15)
             assert len(set(world.kafka.ids)) == 2
     finally:
