@@ -24,14 +24,12 @@ async def test_ten_thousand_messages_use_what_is_allowed_and_are_never_refused(
                 allowed_per_s=50,
                 warm_up_s=5,
                 logs=tmp_path,
-                within_s=600,
+                within_s=300,
             )
     print(
         f"{pace.calls} calls, {pace.refused} refused, {pace.used:.1%} of the allowed rate,"
         f" {pace.furthest_from_fair:.1%} from fair, {pace.call_s * 1000:.0f} ms a call"
     )
     assert pace.refused == 0
-    # A slot is busy for a second and the time of its call: where calls to this very machine take more than
-    # 30 ms, it is the machine that is measured (test_notifier_allowed_rate.py needs none).
-    assert pace.used >= (0.95 if pace.call_s < 0.03 else 0.5)
+    assert pace.used >= 0.95
     assert pace.furthest_from_fair <= 0.10

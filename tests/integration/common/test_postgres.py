@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from posta.errors import ConfigurationError, Unavailable
 from posta.postgres.migrations import declared, migrate, status
-from posta.postgres.pool import Database
+from posta.postgres.pool import Database, Session
 from posta.settings import DatabaseSettings
 
 pytestmark = pytest.mark.integration
@@ -101,4 +101,27 @@ async def test_a_statement_over_its_time_is_unavailable(database_url):
     with pytest.raises(Unavailable):
         async with database.connection() as connection:
             await connection.execute("SELECT pg_sleep(5)")
+    await database.close()
+
+
+@pytest.mark.parametrize(("session", "left"), [(Session.RESET, "on"), (Session.UNTOUCHED, "off")])
+async def test_a_session_is_reset_unless_nothing_in_it_was_touched(database_url, session, left):
+    settings = DatabaseSettings(url=SecretStr(database_url), pool_min=1, pool_max=1)
+    database = Database(settings, application="test", session=session)
+    async with database.connection() as connection:
+        await connection.execute("SET enable_seqscan = off")
+    async with database.connection() as connection:
+        assert await connection.fetchval("SHOW enable_seqscan") == left
+    await database.close()
+
+
+async def test_a_transaction_left_open_ends_although_the_session_is_not_reset(database_url):
+    settings = DatabaseSettings(url=SecretStr(database_url), pool_min=1, pool_max=1)
+    database = Database(settings, application="test", session=Session.UNTOUCHED)
+    with pytest.raises(Unavailable):
+        async with database.transaction() as connection:
+            await connection.execute("CREATE TABLE left_open (n int)")
+            await connection.execute("SELECT pg_sleep(60)", timeout=0.2)
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('left_open')") is None
     await database.close()

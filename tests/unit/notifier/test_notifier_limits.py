@@ -47,17 +47,33 @@ def test_no_second_holds_more_calls_than_slots_however_long_they_are_on_their_wa
         assert served[n + share] - served[n] >= 1.0, "more than the share within one second"
 
 
-def test_a_way_that_every_call_needs_is_not_waited_for_twice():
-    slots = Slots(1, valid_until=float("inf"))
-    now = 0.0
-    for _ in range(30):
+def cycles(slots, ways_s, now=0.0):
+    """When each call could be sent, one after another by the only slot, each ``ways_s`` there and back."""
+    sent_at = []
+    for way_s in ways_s:
         assert slots.take(now)
-        slots.answered(now + 0.1, took_s=0.1)
-        now += 0.1 + slots.wait_s(now + 0.1) + 1e-9
-    assert slots.take(now)
-    slots.answered(now + 0.1, took_s=0.1)
-    cycle_s = 0.1 + slots.wait_s(now + 0.1)
-    assert 1.0 < cycle_s < 1.0 / 0.95, "a call each second is what the limit allows, and 95 % of it is used"
+        sent_at.append(now)
+        slots.answered(now + way_s, took_s=way_s)
+        now += way_s + slots.wait_s(now + way_s) + 1e-9
+    return [*sent_at, now]
+
+
+def test_a_way_that_every_call_needs_is_not_waited_for_twice():
+    *_, before, last = cycles(Slots(1, valid_until=float("inf")), [0.1] * 150)
+    assert 1.0 < last - before < 1.0 / 0.95, "a call each second is allowed, and 95 % of it is used"
+
+
+def test_a_machine_that_is_busy_for_minutes_does_not_make_the_way_look_long():
+    slots = Slots(1, valid_until=float("inf"))
+    *_, now = cycles(slots, [0.02] * 150)
+    *_, now = cycles(slots, [0.4] * 300, now)
+    *_, before, last = cycles(slots, [0.4, 0.001], now)
+    assert last - before >= HOLD_S, "the slow calls were slow here, not on their way"
+
+
+def test_a_start_on_a_busy_machine_does_not_make_the_way_look_long():
+    *_, before, last = cycles(Slots(1, valid_until=float("inf")), [0.4] * 60)
+    assert last - before >= 0.4 + HOLD_S
 
 
 def test_without_a_lease_there_is_no_slot():

@@ -40,6 +40,7 @@ from notifier.routing.fan_out import Routing
 from notifier.routing.rules import Routes, load_routes
 from notifier.scheduled import scheduled
 from notifier.settings import DiscordSettings, Settings
+from notifier.urgency import rank_of
 from posta import topics
 from posta.auth import ApiKeys
 from posta.destinations import FILE_NAME, load_destinations
@@ -58,7 +59,7 @@ from posta.kafka.producer import Producer
 from posta.lifecycle import watched, watched_given_up
 from posta.postgres.destinations import DestinationRegistry
 from posta.postgres.interactions import InteractionLog
-from posta.postgres.pool import DEPENDENCY, Database
+from posta.postgres.pool import DEPENDENCY, Database, Session
 from posta.postgres.published_events import PublishedEvents
 from posta.postgres.pull_mailbox import PullMailbox
 from posta.tasks import end
@@ -155,6 +156,7 @@ def _engine(
             handler_timeout_s=settings.handler_timeout_s,
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
             topic_weights={topics.REPLIES_READY.name: _ANSWERS_WEIGHT},
+            rank=rank_of,
             flood=settings.engine.flood(),
         ),
         on_given_up=watched_given_up(deliveries.apologise, notes),
@@ -242,7 +244,7 @@ def _deliveries(
 
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database, application=NAME)
+    database = Database(settings.database, application=NAME, session=Session.UNTOUCHED)
     try:
         yield database
     finally:

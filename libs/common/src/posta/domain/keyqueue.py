@@ -12,21 +12,39 @@ one look-up when a record comes.
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from posta.domain.rank import Rank
 
 
 class Link:
     """What stands in the line of a key."""
 
-    __slots__ = ("behind", "line")
+    __slots__ = ("behind", "line", "rank")
 
     line: Hashable | None
     """The key, or whatever must run in order together; None: nothing, it stands alone."""
     behind: "Link | None"
     """The next of the line, once there is one."""
+    rank: Rank | None
+    """How urgent it is, where lines are ranked; see ``posta.domain.ranked_lines``."""
 
 
 L = TypeVar("L", bound=Link)
+
+
+class Ready(Protocol[L]):
+    """What may start, in turn: a deque, or what is sorted otherwise."""
+
+    def __len__(self) -> int: ...
+    def append(self, link: L, /) -> None:
+        """Put it in."""
+
+    def popleft(self) -> L:
+        """Take out the one whose turn it is."""
+
+    def clear(self) -> None:
+        """Forget everything."""
 
 
 class KeyQueues(Generic[L]):
@@ -36,7 +54,7 @@ class KeyQueues(Generic[L]):
 
     def __init__(self) -> None:
         self._last: dict[Hashable, L] = {}
-        self.ready: deque[L] = deque()
+        self.ready: Ready[L] = deque()
         self.is_in_turn = False
 
     def push(self, link: L) -> None:

@@ -90,6 +90,7 @@ class Intake:
             meters=meters,
             clock=clock,
             ordered=ordered,
+            rank=policy.rank,
         )
         self._positions = Positions(
             group.name,

@@ -18,6 +18,7 @@ from opentelemetry.trace import Span
 from posta.domain.envelope import Headers
 from posta.domain.failure import Delivery, read_delivery
 from posta.domain.keyqueue import KeyQueues, Link
+from posta.domain.rank import Rank
 from posta.domain.watermark import Watermark
 from posta.engine.message import RawRecord
 
@@ -54,6 +55,7 @@ class Work(Link):
     story: Delivery | None = None
     """What is known of its way so far; None: nothing, it is fresh."""
     behind: Link | None = None
+    rank: Rank | None = None
     divert_s: int | None = None
     """Ordered retries: it is not to be handled, but to ride the lane of this delay."""
     started: float = 0.0

@@ -1,12 +1,14 @@
 """How one engine is tuned: the frozen values that ``Engine`` is built with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from posta.domain.flood import FloodPolicy
 from posta.domain.key_order import OnDeadLetter
+from posta.domain.rank import Rank
 from posta.domain.retry import RetryPolicy
+from posta.engine.message import RawRecord
 
 RECORD_OVERHEAD_BYTES = 900
 """What a record takes in memory beside its key and value: its objects, its headers, its place in line."""
@@ -59,6 +61,9 @@ class EnginePolicy:
     topic_weights: Mapping[str, int] = field(default_factory=dict)
     """Shares of the starts, by source topic, where several have records ready; 1 for any that is not named.
     The heavier one goes first, and the lighter one gets its share all the same."""
+    rank: Callable[[RawRecord], Rank] | None = None
+    """How urgent a fetched record is: of a key, and among keys that are ready, the more urgent goes first.
+    None: as they came. For independent retries only; it must not raise, whatever the record holds."""
     retries: Retries = Retries.INDEPENDENT
     """Ordered ones cost memory for each record in the lanes, and a look at the lanes at each assignment."""
     on_dead_letter: OnDeadLetter = OnDeadLetter.GO_ON
@@ -80,5 +85,7 @@ class EnginePolicy:
     def __post_init__(self) -> None:
         if self.retries is Retries.ORDERED and self.ordering is not Ordering.KEY:
             raise ValueError(f"ordered retries keep the order of keys; ordering is {self.ordering.name}")
+        if self.retries is Retries.ORDERED and self.rank is not None:
+            raise ValueError("ordered retries keep the order of keys as it came: they cannot be ranked")
         if any(weight < 1 for weight in self.topic_weights.values()):
             raise ValueError(f"a topic's weight must be at least 1: {dict(self.topic_weights)}")

@@ -12,7 +12,11 @@ from collections.abc import Callable, Collection, MutableMapping, Sequence
 from aiokafka import ConsumerRecord, TopicPartition
 
 from posta.domain.failure import Delivery, read_delivery
+from posta.domain.keyqueue import KeyQueues
+from posta.domain.rank import Rank
+from posta.domain.ranked_lines import RankedQueues
 from posta.engine.dispatch import Dispatcher
+from posta.engine.message import RawRecord
 from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Work, headers_of
@@ -38,6 +42,7 @@ class Reception:
         meters: Meters,
         clock: Callable[[], float],
         ordered: Ordered | None,
+        rank: Callable[[RawRecord], Rank] | None = None,
     ) -> None:
         self._partitions = partitions
         self._ordering = ordering
@@ -48,6 +53,7 @@ class Reception:
         self._meters = meters
         self._clock = clock
         self._ordered = ordered
+        self._rank = rank
 
     def receive(
         self, tp: TopicPartition, records: Sequence[ConsumerRecord], finished: frozenset[int]
@@ -60,7 +66,11 @@ class Reception:
         if partition is None:
             topic = tp.topic.removeprefix(self._topic_prefix)
             partition = self._partitions[tp] = Partition(
-                tp=tp, topic=topic, is_lane=tp.topic in self._lanes, restored=finished
+                tp=tp,
+                topic=topic,
+                is_lane=tp.topic in self._lanes,
+                restored=finished,
+                queues=KeyQueues() if self._rank is None else RankedQueues(),
             )
         works = self._lane_works(partition, records) if partition.is_lane else self._works(partition, records)
         partition.receive(works, time.monotonic())
@@ -81,7 +91,13 @@ class Reception:
         """
         by_key = self._ordering is Ordering.KEY and self._ordered is None
         whole = _WHOLE_PARTITION if self._ordering is Ordering.PARTITION else None
-        return [Work(record, partition, _size(record), record.key if by_key else whole) for record in records]
+        works = [
+            Work(record, partition, _size(record), record.key if by_key else whole) for record in records
+        ]
+        if self._rank is not None:
+            for work in works:
+                work.rank = self._rank(work.raw())
+        return works
 
     def _lane_works(self, partition: Partition, records: Sequence[ConsumerRecord]) -> list[Work]:
         works = self._works(partition, records)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import Enum
 
 import asyncpg
 
@@ -31,12 +32,24 @@ _AWAY = (
 )
 
 
+class Session(Enum):
+    """What becomes of a connection's session when it is given back."""
+
+    RESET = "reset"
+    """Locks, settings and cursors of the session end; that is a round trip each time."""
+    UNTOUCHED = "untouched"
+    """Nothing is done: for a program whose statements leave nothing of the kind behind."""
+
+
 class Database:
     """A lazily connected pool: a service starts, and keeps running, while PostgreSQL is away."""
 
-    def __init__(self, settings: DatabaseSettings, *, application: str) -> None:
+    def __init__(
+        self, settings: DatabaseSettings, *, application: str, session: Session = Session.RESET
+    ) -> None:
         self._settings = settings
         self._application = application
+        self._session = session
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -86,5 +99,10 @@ class Database:
                     timeout=self._settings.command_timeout_s,
                     command_timeout=self._settings.command_timeout_s,
                     server_settings={"application_name": self._application},
+                    reset=None if self._session is Session.RESET else _leave_as_it_is,
                 )
             return self._pool
+
+
+async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """A transaction that was left open asyncpg has rolled back before it asks for this."""

@@ -17,7 +17,7 @@ from typing import Any
 from posta.domain.envelope import Event
 from posta.domain.event_state import EventTraces
 from posta.domain.payloads import EventPublished
-from posta.postgres.migrated import migrated
+from posta.postgres.migrated import migrated, migrated_for_one
 from posta.postgres.pool import Database
 
 
@@ -134,13 +134,13 @@ class PublishedEvents:
             [event.expires_at for event in once],
             [event.trace_id for event in once],
         )
-        async with migrated(self._database) as connection:
+        async with migrated_for_one(self._database) as connection:
             await connection.execute(_NOTE, *columns)
 
     async def claim(self, event: Event[EventPublished]) -> bool:
         """Whether it may be sent: from now on it cannot be cancelled. False: it was cancelled."""
         noted = noted_of(event)
-        async with migrated(self._database) as connection:
+        async with migrated_for_one(self._database) as connection:
             claimed = await connection.fetchval(
                 _CLAIM,
                 noted.event_id,
@@ -155,12 +155,12 @@ class PublishedEvents:
 
     async def release(self, event_id: str) -> None:
         """Note that the attempt delivered nothing: until the next one it can be cancelled."""
-        async with migrated(self._database) as connection:
+        async with migrated_for_one(self._database) as connection:
             await connection.execute(_RELEASE, event_id)
 
     async def settle(self, event_id: str, *, copies: int) -> None:
         """Note that nothing is left to do but what was published on its behalf: so many events."""
-        async with migrated(self._database) as connection:
+        async with migrated_for_one(self._database) as connection:
             await connection.execute(_SETTLE, event_id, copies)
 
     async def cancel(self, event_id: str, *, by: str) -> Cancelled:
@@ -175,7 +175,7 @@ class PublishedEvents:
 
     async def find(self, event_id: str) -> Found | None:
         """What became of the event, or None when it is not noted."""
-        async with migrated(self._database) as connection:
+        async with migrated_for_one(self._database) as connection:
             row = await connection.fetchrow(_FIND, event_id)
         return None if row is None else _found(row)
 

@@ -5,24 +5,38 @@
 Discord counts a call at some moment between our sending it and its answer. A slot that is used
 again only a whole window after its last answer can therefore never hold two calls of one window,
 wherever Discord's windows begin and however long a call is on its way. Some time every call takes:
-of the shortest way there and back that was seen lately, most need not be waited for twice.
+of the shortest way there and back within ``BELIEVED_AFTER_S`` and more, most need not be waited for twice.
 Pure: ``now`` is given, in seconds of a clock that never goes back.
 """
 
 import heapq
 import math
 from collections import deque
+from dataclasses import dataclass
 
 WINDOW_S = 1.0
 """Discord states its global limit per second."""
 HOLD_S = WINDOW_S + 0.002
 """The rest is for two clocks that do not run alike."""
-SAMPLES = 200
-"""The shortest way is looked for among so many calls, and believed once there are a tenth of them."""
+SPAN_S = 60.0
+SPANS = 10
+"""The shortest way is that of so many spans: minutes in which every call is slow do not lengthen it."""
+BELIEVED_AFTER_S = 120.0
+BELIEVED_AFTER_CALLS = 20
+"""Before that nothing of it counts: a start, or a machine that is busy for a while, makes every call slow."""
 NOISE_S = 0.03
-"""What a busy machine may add to every call of a while: so much of the shortest way counts for nothing."""
+"""What a busy machine may add to every call all the time: so much of the shortest way counts for nothing."""
 CREDIT = 0.8
 """How much of the rest counts: among few calls none may have had the shortest way in both directions."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Span:
+    """The calls that ended within ``SPAN_S``."""
+
+    began: float
+    shortest_s: float
+    calls: int = 1
 
 
 class Slots:
@@ -35,7 +49,8 @@ class Slots:
         """Most slots in use at once since ``read_peak``."""
         self._under_way = 0
         self._cooling: list[float] = []
-        self._ways: deque[float] = deque(maxlen=SAMPLES)
+        self._ways: deque[_Span] = deque(maxlen=SPANS)
+        self._learns_since: float | None = None
 
     def in_use(self, now: float) -> int:
         """Slots that are under way or cooling."""
@@ -66,13 +81,24 @@ class Slots:
         """The call ended: its slot cools down. ``took_s`` from sending to the answer; None: no answer."""
         self._under_way -= 1
         if took_s is not None:
-            self._ways.append(took_s)
-        heapq.heappush(self._cooling, now + HOLD_S - self._credit_s())
+            self._learn(now, took_s)
+        heapq.heappush(self._cooling, now + HOLD_S - self._credit_s(now))
 
-    def _credit_s(self) -> float:
-        if len(self._ways) < SAMPLES // 10:
+    def _learn(self, now: float, took_s: float) -> None:
+        if self._learns_since is None:
+            self._learns_since = now
+        if not self._ways or now >= self._ways[-1].began + SPAN_S:
+            self._ways.append(_Span(began=now, shortest_s=took_s))
+        else:
+            span = self._ways[-1]
+            span.shortest_s, span.calls = min(span.shortest_s, took_s), span.calls + 1
+
+    def _credit_s(self, now: float) -> float:
+        if self._learns_since is None or now < self._learns_since + BELIEVED_AFTER_S:
             return 0.0
-        return CREDIT * max(0.0, min(self._ways) - NOISE_S)
+        if sum(span.calls for span in self._ways) < BELIEVED_AFTER_CALLS:
+            return 0.0
+        return CREDIT * max(0.0, min(span.shortest_s for span in self._ways) - NOISE_S)
 
     def unused(self) -> None:
         """The call was not sent: its slot is free."""
