@@ -116,10 +116,18 @@ def moment(seconds: float) -> datetime:
 
 @asynccontextmanager
 async def notifier_world(
-    bootstrap_servers: str, topic_prefix: str, database_url: str, sandbox: Sandbox, tmp_path: Path
+    bootstrap_servers: str,
+    topic_prefix: str,
+    database_url: str,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    *,
+    partitions: int = 2,
 ) -> AsyncIterator[World]:
     """Topics and tables made, the producer connected; the notifier not yet started."""
-    settings = KafkaSettings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix, partitions=2)
+    settings = KafkaSettings(
+        bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix, partitions=partitions
+    )
     await apply(settings, TOPICS)
     await migrate(database_url)
     env = {

@@ -58,7 +58,7 @@ def test_an_urgent_record_of_a_thread_brings_forward_those_it_must_not_overtake(
         Item("failed!", "a", due=1, within="backup"),
     )
     names = drained(queues)
-    assert names == ["runs", "started", "other", "progress", "failed!"]
+    assert names == ["runs", "started", "progress", "failed!", "other"]
 
 
 def test_of_lines_that_are_ready_the_earliest_turn_starts():

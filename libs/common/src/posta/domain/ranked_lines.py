@@ -5,7 +5,7 @@
 
 ``due`` is a time, so nothing starves: what waits is overtaken only by what is due earlier, and new
 records are due later and later. Records of a line with equal ``within`` never overtake each other:
-when a later one of them is the most urgent, the earliest of them goes in its place.
+when a later one of them is the most urgent, those before it go first.
 """
 
 import heapq
@@ -49,22 +49,35 @@ class _Line(Generic[L]):
     """The waiting records of one line."""
 
     calls: list[tuple[float, int, L]] = field(default_factory=list)
-    """By ``due``. One of a ``within`` calls for the earliest of those, which need not be itself."""
-    orders: dict[Hashable, deque[L]] = field(default_factory=dict)
+    """By ``due``. One of a ``within`` calls for all before it, and then for itself."""
+    orders: dict[Hashable, deque[tuple[int, L]]] = field(default_factory=dict)
+    called: set[int] = field(default_factory=set)
+    """What went on another's call: its own is passed over."""
 
     def add(self, link: L, serial: int) -> None:
         rank = _rank(link)
         heapq.heappush(self.calls, (rank.due, serial, link))
         if rank.within is not None:
-            self.orders.setdefault(rank.within, deque()).append(link)
+            self.orders.setdefault(rank.within, deque()).append((serial, link))
 
     def take(self) -> L | None:
-        if not self.calls:
-            return None
-        link = heapq.heappop(self.calls)[-1]
-        within = _rank(link).within
-        if within is None:
-            return link
+        while self.calls:
+            call = heapq.heappop(self.calls)
+            _, serial, link = call
+            if serial in self.called:
+                self.called.remove(serial)
+                continue
+            within = _rank(link).within
+            if within is None:
+                return link
+            first_serial, first = self._first(within)
+            if first_serial != serial:
+                self.called.add(first_serial)
+                heapq.heappush(self.calls, call)
+            return first
+        return None
+
+    def _first(self, within: Hashable) -> tuple[int, L]:
         order = self.orders[within]
         first = order.popleft()
         if not order:
