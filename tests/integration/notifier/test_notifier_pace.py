@@ -38,6 +38,7 @@ async def test_two_notifiers_share_every_limit_without_a_single_429(world, tmp_p
 async def test_a_flood_to_one_webhook_leaves_the_others_as_fast_as_they_were(world):
     await register(world, ["flooded", "quiet-1", "quiet-2"])
     sandbox = world.sandbox
+    began_at = time.time()
     with world.notifier(registry_env(world)):
         await world.feed(*(published(n, destination="flooded") for n in range(300)))
         await world.until(lambda: len(sandbox.calls("POST")) >= 5)
@@ -55,3 +56,7 @@ async def test_a_flood_to_one_webhook_leaves_the_others_as_fast_as_they_were(wor
     assert left > 200, "the flood was still there"
     assert sorted(waits_s)[len(waits_s) // 2] < 2.0, "a webhook's window is 2 s: nobody waited for another's"
     assert all(call.status == 200 for call in sandbox.calls("POST"))
+    lines = [line for line in world.log.read_text().splitlines() if "discord_bucket_closed" in line]
+    windows = (time.time() - began_at) / sandbox.world.discord.rules.webhook_window_s
+    assert 1 <= len(lines) <= 3 * (windows + 2), "a line per bucket and window, however many wait"
+    assert "message_will_be_retried" not in world.log.read_text(), "who waits its turn is no failure"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from posta.domain.rank import Rank
 from posta.engine.engine import Engine
 from posta.engine.policy import EnginePolicy, Ordering, Retries
 from posta.kafka.producer import Producer
@@ -18,6 +19,11 @@ GROUP = Group(
 def test_ordered_retries_need_the_order_of_keys(ordering):
     with pytest.raises(ValueError, match=f"ordering is {ordering.name}"):
         EnginePolicy(retries=Retries.ORDERED, ordering=ordering)
+
+
+def test_ordered_retries_keep_the_order_as_it_came():
+    with pytest.raises(ValueError, match="cannot be ranked"):
+        EnginePolicy(retries=Retries.ORDERED, rank=lambda _: Rank())
 
 
 def test_a_topic_cannot_be_starved_by_its_weight():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.limits import own_limits
+from support.logged import logged
 
 from notifier.discord.endpoint import ADDRESS
 from notifier.discord.verdict import Closed
@@ -245,3 +246,29 @@ def test_a_shared_429_closes_every_webhook_of_its_channel():
     buckets.closed(one, Closed(40, "shared"), 0)
     assert buckets.wait_s(other, 10) == 30
     assert buckets.wait_s(Target("POST webhook", "c", channel="8"), 10) == 0
+
+
+def test_a_closed_bucket_is_one_line_per_window_however_many_wait():
+    now = 0.0
+    limits = own_limits(clock=lambda: now)
+    here, there = (Target("POST webhook", name, scope=ADDRESS) for name in ("hook-1", "hook-2"))
+    with logged() as lines:
+        for window in range(3):
+            for target in (here, there):
+                limits.closed(target, Closed(wait_s=2.0, scope="user"))
+            for n in range(100):
+                now = window * 2.0 + n / 100
+                for target in (here, there):
+                    with pytest.raises(NotNow):
+                        limits.check_open(target)
+            now = window * 2.0 + 2.0
+            limits.check_open(here)
+    told = lines["discord_bucket_closed"]
+    assert [line["bucket"] for line in told] == ["hook-1", "hook-2"] * 3
+    assert told[0] == {
+        "event": "discord_bucket_closed",
+        "log_level": "info",
+        "route": "POST webhook",
+        "bucket": "hook-1",
+        "wait_s": 2.0,
+    }

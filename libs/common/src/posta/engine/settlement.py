@@ -157,7 +157,9 @@ class Settlement:
         self._floodgate.waits(work, used_attempt=used_attempt)
         work.delivery = replace(work.delivery, attempt=decision.attempt, not_before=decision.not_before)
         self._meters.ended(record.topic, "retry")
-        log.warning(
+        # Who waits its turn comes back for each window, and so do all behind it: that is for the metrics.
+        log.log(
+            logging.WARNING if used_attempt else logging.DEBUG,
             "message_will_be_retried",
             error=f"{type(error).__name__}: {error}",
             wait_s=round(decision.not_before - now, 3),

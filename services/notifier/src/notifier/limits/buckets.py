@@ -105,7 +105,7 @@ class Buckets:
 
     def wait_s(self, target: Target, now: float) -> float:
         """Seconds until a call may be sent; 0 when it may be sent now."""
-        bucket = self._buckets.get(self._key(target), _Bucket())
+        bucket = self._buckets.get(self.key(target), _Bucket())
         channel = self._channels_closed_until.get(target.channel, 0.0)
         closed_s = max(self._all_closed_until, bucket.closed_until, channel) - now
         return closed_s if closed_s > 0 else _window_wait_s(bucket, now)
@@ -127,7 +127,7 @@ class Buckets:
 
     def opens_window(self, target: Target, now: float) -> bool:
         """Whether the next call begins a window: each moment it comes later is lost to its bucket."""
-        bucket = self._buckets.get(self._key(target))
+        bucket = self._buckets.get(self.key(target))
         return bucket is None or bucket.limit is None or now >= bucket.resets_at
 
     def answered(self, target: Target, told: Told | None, now: float) -> None:
@@ -175,11 +175,12 @@ class Buckets:
         """Discord answered a call for itself: no block is on."""
         self._blocks = 0
 
-    def _key(self, target: Target) -> _Key:
+    def key(self, target: Target) -> _Key:
+        """The bucket that a call falls into, as far as is known."""
         return self._names.get(target.route, target.route), target.major
 
     def _of(self, target: Target) -> _Bucket:
-        return self._buckets.setdefault(self._key(target), _Bucket())
+        return self._buckets.setdefault(self.key(target), _Bucket())
 
     def _named(self, route: str, name: str) -> None:
         """Discord calls the bucket of ``route`` ``name``: what is known of it moves there."""

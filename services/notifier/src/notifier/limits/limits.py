@@ -13,8 +13,12 @@ from notifier.discord.verdict import Closed
 from notifier.limits.buckets import Buckets, Target, Told
 from notifier.limits.global_limit import GlobalLimit
 from notifier.limits.refusals_budget import RefusalBudget
+from notifier.limits.told import ToldOnce
 from posta.errors import NotNow
 from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Limits:
         self._scopes = scopes
         self._clock = clock
         self._wall_clock = wall_clock
+        self._told = ToldOnce()
 
     def wait_s(self, target: Target) -> float:
         """Seconds until a call may be sent as far as its bucket and the budget go; 0: now."""
@@ -60,7 +65,7 @@ class Limits:
             raise NotNow(
                 "Discord refused too many calls: all stops well before it bans this address", wait_s=spent_s
             )
-        self._wait(self.buckets.wait_s(target, self._clock()))
+        self._wait(target, self.buckets.wait_s(target, self._clock()))
 
     @asynccontextmanager
     async def passage(self, target: Target) -> AsyncIterator[Passage]:
@@ -73,7 +78,7 @@ class Limits:
         try:
             wait_s = self.buckets.take(target, self._clock())
             passage.sent = wait_s <= 0
-            self._wait(wait_s)
+            self._wait(target, wait_s)
             try:
                 yield passage
             finally:
@@ -96,8 +101,11 @@ class Limits:
         """Count an answer against the budget of refusals."""
         self.budget.refused(self._wall_clock())
 
-    @staticmethod
-    def _wait(wait_s: float) -> None:
+    def _wait(self, target: Target, wait_s: float) -> None:
         if wait_s > 0:
             names.DISCORD_HELD.labels("bucket").inc()
+            if self._told.is_news(self.buckets.key(target), wait_s=wait_s, now=self._clock()):
+                log.info(
+                    "discord_bucket_closed", route=target.route, bucket=target.major, wait_s=round(wait_s, 3)
+                )
             raise NotNow("Discord's rate limit leaves nothing for now", wait_s=wait_s)
