@@ -5,27 +5,17 @@ import asyncio
 import pytest
 
 from llm_worker.asking.estimate import most_tokens
-from llm_worker.cache.postgres import AnswerCache, Elsewhere, Hit, Mine
+from llm_worker.cache.postgres import AnswerCache, Elsewhere, Hit, Mine, Shared
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.summaries import Summaries
 from llm_worker.conversation.turn import MemoryPolicy, Past
 from posta.errors import Transient
-from posta.postgres.migrations import migrate
-from posta.postgres.pool import Database
-from posta.settings import DatabaseSettings
 from posta.tasks import end
+from posta.telemetry import names
 
 pytestmark = pytest.mark.integration
 THREAD = "discord:1:2"
 POLICY = MemoryPolicy(turns_limit=2, summary_threshold=50, cleanup_threshold=80, cleanup_interval_s=3600)
-
-
-@pytest.fixture
-async def database(database_url):
-    await migrate(database_url)
-    database = Database(DatabaseSettings(url=database_url), application="conversation-test")
-    yield database
-    await database.close()
 
 
 @pytest.fixture
@@ -137,26 +127,6 @@ async def test_a_wanted_summary_is_made_in_the_background(conversations, databas
     await end(running)
 
 
-async def test_a_person_is_forgotten_whole_and_others_are_not(conversations, database):
-    await _say(conversations, 1)
-    await _say(conversations, 1, thread="discord:9:2")
-    await _say(conversations, 1, thread="discord:1:3", person="discord:3")
-    async with database.connection() as connection:
-        for thread in (THREAD, "discord:1:3"):
-            await connection.execute(
-                "INSERT INTO answer (event_id, state, owner, lease_until)"
-                " VALUES ($1, 'answered', 'o', now())",
-                f"{thread}/1",
-            )
-    assert await conversations.erase("discord:2") == 2
-    assert await conversations.past(THREAD, turns=3) == Past()
-    assert len((await conversations.past("discord:1:3", turns=3)).turns) == 1
-    async with database.connection() as connection:
-        assert [row["event_id"] for row in await connection.fetch("SELECT event_id FROM answer")] == [
-            "discord:1:3/1"
-        ]
-
-
 async def test_a_repeated_question_is_asked_once_and_answered_from_the_first(database):
     cache = AnswerCache(database, ttl_s=60, asking_s=60)
     assert await cache.look("k", scope="s", event_id="e1") == Mine()
@@ -188,6 +158,71 @@ async def test_an_answer_expires_and_can_be_cleared(database):
     assert await cache.look("k", scope="s", event_id="e2") == Mine()
     assert await cache.clear(scope="other") == 0
     assert await cache.clear(scope="s") == 1
-    await AnswerCache(database, ttl_s=60, asking_s=0).look("gone", scope="s", event_id="e")
-    await asyncio.sleep(0.01)
-    assert await cache.prune() == 1
+
+
+async def test_what_a_scope_shares_is_counted_with_its_hits(database):
+    cache = AnswerCache(database, ttl_s=60, asking_s=60)
+    await cache.look("k", scope="guild:1", event_id="e1")
+    assert await cache.shared() == []
+    await cache.keep("k", event_id="e1", text="t", model="m")
+    for number in (2, 3):
+        await cache.look("k", scope="guild:1", event_id=f"e{number}")
+    assert await cache.shared() == [Shared(scope="guild:1", answers=1, hits=2)]
+    await cache.drop("e1")
+    assert await cache.shared() == []
+
+
+async def test_a_crashed_summary_is_made_by_the_next_clean_up_and_two_never_clean_up_at_once(
+    conversations, database
+):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(name, prompt):
+        begun.set()
+        await go_on.wait()
+        return "short"
+
+    for number in range(1, 6):
+        await _say(conversations, number)
+    # A worker that died in the middle of it left its claim.
+    assert await conversations.claim(THREAD, keep=2, lease_s=0.05) is not None
+    await asyncio.sleep(0.1)
+    first = asyncio.create_task(_summaries(conversations, database, slow).clean_up())
+    async with asyncio.timeout(20):
+        await begun.wait()
+    second = _summaries(conversations, database, slow)
+    assert await second.clean_up() == 0
+    assert names.HIGH_TOKEN_THREADS._value.get() == 1
+    before = names.TOKEN_CLEANUPS._value.get()
+    go_on.set()
+    assert await first == 1
+    assert names.TOKEN_CLEANUPS._value.get() == before + 1
+    assert names.HIGH_TOKEN_THREADS._value.get() == 0
+
+
+async def test_a_conversation_that_cannot_be_summarised_keeps_no_other_from_it(conversations, database):
+    async def picky(name, prompt):
+        if THREAD in name:
+            raise Transient("the model would not summarise this")
+        return "short"
+
+    for number in range(1, 6):
+        await _say(conversations, number, tokens=60)
+        await _say(conversations, number, thread="other")
+    assert await _summaries(conversations, database, picky).clean_up() == 1
+    assert (await conversations.past("other", turns=1)).summary == "short"
+    assert names.HIGH_TOKEN_THREADS._value.get() == 1
+
+
+async def test_a_summary_that_another_overtook_is_counted(conversations, database):
+    async def overtaken(name, prompt):
+        async with database.connection() as connection:
+            await connection.execute("UPDATE conversation SET claimed_until = now() - interval '1 second'")
+        assert await conversations.claim(THREAD, keep=2, lease_s=60) is not None
+        return "late"
+
+    for number in (1, 2, 3):
+        await _say(conversations, number)
+    before = names.RACE_ERRORS._value.get()
+    assert not await _summaries(conversations, database, overtaken).one(THREAD)
+    assert names.RACE_ERRORS._value.get() == before + 1

@@ -32,6 +32,7 @@ TEMPLATE_FILES = (
     "minecraft.yaml",
     "posta.destination.disabled.yaml",
     "posta.digest.yaml",
+    "posta.handover.yaml",
 )
 CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 

@@ -126,7 +126,9 @@ def test_two_files_may_not_draw_one_type(tmp_path):
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("event_type", ["backup.failed", "posta.digest", "posta.destination.disabled"])
+@pytest.mark.parametrize(
+    "event_type", ["backup.failed", "posta.digest", "posta.destination.disabled", "posta.handover"]
+)
 def test_the_templates_that_come_with_posta_draw_something(event_type, language):
     entries = [{"title": "t", "source": "s"}]
     data = {
@@ -136,11 +138,13 @@ def test_the_templates_that_come_with_posta_draw_something(event_type, language)
         "count": 1,
         "why": "10015",
         "destination": "ops",
+        "name": "Ana",
+        "question": "May I?",
     }
     templates = load_templates(CONFIG)
     assert templates.find(event_type) is not None
     event = published(client_type=event_type, data=data).data
-    (embed,) = Drawing(templates).message(event, event_id="e", language=language)["embeds"]
+    embed = Drawing(templates).message(event, event_id="e", language=language)["embeds"][0]
     assert embed["title"]
     assert embed["description"]
 

@@ -86,7 +86,7 @@ EMAIL_RECEIVED = Topic(
 EVENTS_PUBLISHED = Topic(
     name="events.published",
     key="destination id",
-    written_by=("ingress",),
+    written_by=("ingress", "llm-worker", "notifier"),
     read_by=("notifier",),
 )
 REPLIES_READY = Topic(

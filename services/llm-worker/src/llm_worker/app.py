@@ -68,7 +68,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         purses = Purses(lineup, PostgresBooks(database), owner=owner, keep_s=settings.llm.lease_s)
         answers = PostgresAnswers(database, owner=owner, lease_s=settings.llm.lease_s)
         waiting = WaitingRoom()
-        knowledge = Knowledge(rules, faq, database, settings.memory, settings.cache)
+        knowledge = Knowledge(rules, faq, database, settings.memory, settings.cache, lineup.handover)
         prompts = knowledge.prompts()
         providers = {name: HttpProvider(client, model) for name, model in lineup.models.items()}
         asker = Asker(providers, purses, prompts)

@@ -1,22 +1,29 @@
 """What is decided before any budget is touched: forgetting, frequent questions, answers given before.
 
-/forget ─▶ erased            frequent question ─▶ its answer
+/forget ─▶ erased                        route to a person ─▶ passed on        static route ─▶ its text
+frequent question ─▶ its answer          FAQ-only route, not frequent ─▶ its text
 asked before in this scope ─▶ that answer         being asked by another ─▶ wait for it
 nothing of these ─▶ the model is asked; then the turn is remembered and the answer cached
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from llm_worker.answers.claims import Answer
 from llm_worker.asking.estimate import most_tokens
+from llm_worker.asking.seams import Ready, Why
 from llm_worker.cache.key import cache_key
 from llm_worker.cache.postgres import AnswerCache, Elsewhere, Hit
 from llm_worker.catalogue.postgres import Catalogue
+from llm_worker.conversation.erasure import BY_PERSON, Erasure
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.summaries import Summaries
 from llm_worker.conversation.turn import MemoryPolicy
 from llm_worker.faq.matcher import Matcher
+from llm_worker.handover import HandOver
+from llm_worker.providers.lineup import Route
+from llm_worker.providers.rules import AnsweredBy
 from llm_worker.question import Question
 from posta.domain.envelope import Event
 from posta.domain.language import Language
@@ -29,13 +36,13 @@ log = get_logger(__name__)
 FORGET = "forget"
 """The command by which people have themselves forgotten."""
 _FORGOTTEN: dict[Language, str] = {
-    "en": "Done: everything you asked here and what was answered has been deleted.",
-    "es": "Hecho: se ha borrado todo lo que preguntaste aquí y lo que se te respondió.",
+    "en": "Done: everything you asked me and what I answered has been deleted from my memory.",
+    "es": "Hecho: se ha borrado de mi memoria todo lo que me preguntaste y lo que te respondí.",
 }
 _LOOK_AGAIN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnowingDesk:
     """The ``Desk`` of a worker with a memory."""
 
@@ -44,23 +51,32 @@ class KnowingDesk:
     cache: AnswerCache | None
     """None: answers are not shared."""
     conversations: Conversations
+    erasure: Erasure
     summaries: Summaries
     catalogue: Catalogue
+    handover: HandOver | None
+    """None: nobody to pass questions on to."""
     policy: MemoryPolicy
     instruction_version: str
 
-    async def ready(self, event: Event[Any], question: Question) -> Answer | None:
-        """The answer without a call. Raises ``NotNow`` while another worker asks the same."""
+    async def ready(
+        self, event: Event[Any], question: Question, route: Route, *, scratch: str | None
+    ) -> Ready | None:
+        """See ``Desk``. Raises ``NotNow`` while another worker asks the same."""
         if question.command == FORGET:
             return await self._forgotten(event, question)
-        entry = self.faq.match(_asked(question))
-        if entry is not None:
-            names.LLM_UNCALLED.labels("faq").inc()
-            log.info("answered_from_faq", event_id=event.id, entry=entry.id)
-            answer = Answer(text=self.faq_answers[entry.id][question.language], model=f"faq:{entry.id}")
-            await self._remember(event, question, answer)
-            return answer
-        return await self._from_cache(event, question)
+        match route.answers:
+            case AnsweredBy.PERSON:
+                return await self.hand_over(event, question, why=Why.ASKED, text=route.text)
+            case AnsweredBy.STATIC:
+                return await self._said(event, question, route, source="static")
+            case AnsweredBy.FAQ:
+                frequent = await self._frequent(event, question)
+                return frequent or await self._said(event, question, route, source="faq_only")
+        if scratch is not None:
+            await self._uncached(event.id)
+            return None
+        return await self._frequent(event, question) or await self._from_cache(event, question)
 
     async def noted(self, event: Event[Any], question: Question, answer: Answer) -> None:
         """Remember the turn, and let others have the answer."""
@@ -69,13 +85,42 @@ class KnowingDesk:
             await self.cache.keep(key, event_id=event.id, text=answer.text, model=answer.model)
         await self._remember(event, question, answer)
 
-    async def _forgotten(self, event: Event[Any], question: Question) -> Answer:
-        count = await self.conversations.erase(person_of(event))
-        names.LLM_UNCALLED.labels("forget").inc()
-        log.info("person_forgotten", event_id=event.id, conversations=count)
-        return Answer(text=_FORGOTTEN[question.language], model="forget")
+    async def hand_over(
+        self, event: Event[Any], question: Question, *, why: Why, text: Mapping[Language, str] | None = None
+    ) -> Ready | None:
+        """See ``Desk``."""
+        if self.handover is None:
+            return None
+        past = await self.conversations.past(event.key, turns=self.handover.turns)
+        ready = self.handover.ready(event, question, past, why=why, text=text or None)
+        names.LLM_UNCALLED.labels("person").inc()
+        log.info("passed_on_to_a_person", event_id=event.id, why=why.value)
+        await self._remember(event, question, ready.answer)
+        return ready
 
-    async def _from_cache(self, event: Event[Any], question: Question) -> Answer | None:
+    async def _forgotten(self, event: Event[Any], question: Question) -> Ready:
+        erased = await self.erasure.erase(person_of(event), by=BY_PERSON)
+        names.LLM_UNCALLED.labels("forget").inc()
+        log.info("person_forgotten", event_id=event.id, **erased.as_fields())
+        return Ready(answer=Answer(text=_FORGOTTEN[question.language], model="forget"))
+
+    async def _said(self, event: Event[Any], question: Question, route: Route, *, source: str) -> Ready:
+        names.LLM_UNCALLED.labels(source).inc()
+        answer = Answer(text=route.text[question.language], model=f"{source}:{route.name}")
+        await self._remember(event, question, answer)
+        return Ready(answer=answer)
+
+    async def _frequent(self, event: Event[Any], question: Question) -> Ready | None:
+        entry = self.faq.match(question.whole)
+        if entry is None:
+            return None
+        names.LLM_UNCALLED.labels("faq").inc()
+        log.info("answered_from_faq", event_id=event.id, entry=entry.id)
+        answer = Answer(text=self.faq_answers[entry.id][question.language], model=f"faq:{entry.id}")
+        await self._remember(event, question, answer)
+        return Ready(answer=answer)
+
+    async def _from_cache(self, event: Event[Any], question: Question) -> Ready | None:
         key = await self._key(event, question)
         if key is None or self.cache is None:
             return None
@@ -85,26 +130,31 @@ class KnowingDesk:
                 log.info("answered_from_cache", event_id=event.id, answered_first=origin)
                 answer = Answer(text=text, model=f"cache:{origin}")
                 await self._remember(event, question, answer)
-                return answer
+                return Ready(answer=answer)
             case Elsewhere(left_s=left_s):
                 raise NotNow("the same is being asked", wait_s=min(left_s + 0.1, _LOOK_AGAIN_S))
             case _:
                 return None
 
+    async def _uncached(self, event_id: str) -> None:
+        """Nobody is given this event's answer again: an admin wants a better one."""
+        if self.cache is not None:
+            await self.cache.drop(event_id)
+
     async def _key(self, event: Event[Any], question: Question) -> str | None:
         """The question's name in the cache; None for one that is personal or continues a conversation."""
         past = await self.conversations.past(event.key, turns=1)
-        if past.summary or any(turn for turn in past.turns):
+        if not past.is_empty:
             return None
         return cache_key(
-            _asked(question),
+            question.whole,
             scope=question.tenant,
             language=question.language,
             context=f"{await self.catalogue.version()}:{self.instruction_version}",
         )
 
     async def _remember(self, event: Event[Any], question: Question, answer: Answer) -> None:
-        asked = _asked(question)
+        asked = question.whole
         open_tokens = await self.conversations.add(
             event.key,
             person=person_of(event),
@@ -124,7 +174,3 @@ def person_of(event: Event[Any]) -> str:
     if isinstance(data, EmailReceived):
         return f"email:{data.sender.id.casefold()}"
     return f"discord:{data.person.id}"
-
-
-def _asked(question: Question) -> str:
-    return f"{question.subject}\n{question.text}".strip() if question.subject else question.text

@@ -24,13 +24,13 @@ from llm_worker.answers.lease import renewed
 from llm_worker.answers.unsaved import Unsaved
 from llm_worker.asking.asker import Asker, Refusal
 from llm_worker.asking.routes import first_model, route_of
-from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder
+from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder, Ready
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.asking.waits import failure_of
 from llm_worker.prompt import Prompt
 from llm_worker.providers.completion import Completion
-from llm_worker.providers.lineup import Lineup
+from llm_worker.providers.lineup import Lineup, Route
 from llm_worker.question import Question, question_of
 from llm_worker.replies import answer_reply, apology_reply, refusal_text
 from llm_worker.scratch import QuestionMessage
@@ -99,14 +99,11 @@ class AnswerQuestions:
         """The reply to a question, as ``posta.engine.message.Handler`` wants it."""
         event = message.event
         question = question_of(event.data)
-        answer = await self._kept(event.id)
-        if answer is None:
-            answer = await self._desk.ready(event, question)
-        if answer is None:
-            answer = await self._asked(message, question)
+        kept = await self._kept(event.id)
+        ready = Ready(answer=kept) if kept else await self._ready(message, question)
         self._waiting.leave(event.id)
-        reply = answer_reply(event, answer.text, at=self._now())
-        return [Publish(topic=topics.REPLIES_READY, event=reply)]
+        reply = answer_reply(event, ready.answer.text, at=self._now())
+        return [Publish(topic=topics.REPLIES_READY, event=reply), *ready.beside]
 
     async def apologise(self, message: Message[Any], given_up: GivenUp) -> Iterable[Publish]:
         """The apology for a question that becomes a dead letter; nothing when it could reach nobody."""
@@ -133,9 +130,16 @@ class AnswerQuestions:
         self._unsaved.drop(event_id)
         return answer if stored else None
 
-    async def _asked(self, message: Message[Any], question: Question) -> Answer:
-        event = message.event
+    async def _ready(self, message: Message[Any], question: Question) -> Ready:
+        route = route_of(question, self._lineup)
         scratch = message.scratch if isinstance(message, QuestionMessage) else None
+        ready = await self._desk.ready(message.event, question, route, scratch=scratch)
+        return ready or Ready(answer=await self._asked(message, question, route, scratch))
+
+    async def _asked(
+        self, message: Message[Any], question: Question, route: Route, scratch: str | None
+    ) -> Answer:
+        event = message.event
         last_end = None if message.deadline is None else message.deadline - self._policy.delivery_reserve_s
         if last_end is not None and self._clock() + _MIN_CALL_S > last_end:
             return await self._found_or(
@@ -143,7 +147,6 @@ class AnswerQuestions:
                 scratch,
                 Expired("too little time is left before the question's deadline to answer it"),
             )
-        route = route_of(question, self._lineup)
         inquiry = Inquiry(
             event_id=event.id,
             tenant=question.tenant,

@@ -11,13 +11,16 @@ from llm_worker.asking.routes import first_model
 from llm_worker.asking.turns import Inquiry, NoTurn
 from llm_worker.cache.postgres import AnswerCache
 from llm_worker.catalogue.postgres import Catalogue
+from llm_worker.conversation.erasure import Erasure
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.summaries import Summaries, Summarise
 from llm_worker.desk import KnowingDesk
 from llm_worker.faq.file import FaqFile
+from llm_worker.handover import HandOver
 from llm_worker.prompt import Prompt
 from llm_worker.prompts.builder import KnowingPrompts
 from llm_worker.providers.lineup import Lineup
+from llm_worker.providers.rules import HandoverRules
 from llm_worker.rules import AnswerRules
 from llm_worker.settings import CacheSettings, MemorySettings
 from posta.errors import Transient
@@ -39,6 +42,7 @@ class Knowledge:
     database: Database
     memory: MemorySettings
     cache: CacheSettings
+    handover: HandoverRules
 
     def prompts(self) -> KnowingPrompts:
         """What builds prompts."""
@@ -56,11 +60,18 @@ class Knowledge:
             faq_answers=self.faq.answers(),
             cache=shared if self.cache.enabled else None,
             conversations=self._conversations,
+            erasure=Erasure(self.database),
             summaries=summaries,
             catalogue=self._catalogue,
+            handover=self._handover,
             policy=self.memory.policy(),
             instruction_version=self.rules.version,
         )
+
+    @property
+    def _handover(self) -> HandOver | None:
+        destination = self.handover.destination
+        return HandOver(destination=destination, turns=self.handover.turns) if destination else None
 
     @property
     def _conversations(self) -> Conversations:
@@ -75,7 +86,9 @@ def summarise_by(asker: Asker, lineup: Lineup) -> Summarise:
     """Asks for summaries by the last route, within the shared allowance and after everything urgent."""
 
     async def summarise(name: str, prompt: Prompt) -> str:
-        route = lineup.routes[-1]
+        route = lineup.last_asked
+        if route is None:
+            raise Transient("no route of llm.yaml asks a model")
         inquiry = Inquiry(
             event_id=name,
             tenant=_SUMMARIES,

@@ -23,6 +23,11 @@ class Question:
     """The Discord command that was used; empty by mail."""
 
     @property
+    def whole(self) -> str:
+        """Subject and text."""
+        return f"{self.subject}\n{self.text}".strip() if self.subject else self.text
+
+    @property
     def language(self) -> Language:
         """The language to answer in."""
         return language_of(self.locale)

@@ -65,6 +65,63 @@ def test_a_question_takes_the_first_route_that_fits(event, route):
     assert route_of(question_of(event.data), routes()).name == route
 
 
+KINDS = """
+routes:
+  - {name: docs, when: {command: [docs]}, answers: faq, text: {en: Write to us., es: Escríbenos.}}
+  - {name: away, when: {language: es, longer_than_chars: 500}, answers: static, text: {en: Later, es: Luego}}
+  - {name: person, when: {says: [a person, una persona, humano*]}, answers: person}
+  - {name: rest, choices: [{model: main}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "route"),
+    [
+        (discord_question(text="I want to talk to a PERSON, please"), "person"),
+        (discord_question(text="¿Me atiende un humano?", locale="es-ES"), "person"),
+        (email_question(subject="Quiero hablar con una persona", text="Hola", locale="es"), "person"),
+        (discord_question(text="What is personality?"), "rest"),
+        (discord_question(text="x" * 1_000_000 + " a person"), "rest"),
+        (discord_question(text="¿Por qué? " * 60, locale="es-ES"), "away"),
+    ],
+)
+def test_a_route_may_be_for_questions_that_say_something(event, route):
+    assert route_of(question_of(event.data), lineup(KINDS)).name == route
+
+
+@pytest.mark.parametrize(
+    ("route", "reason"),
+    [
+        ("{name: a}", "name the models that are asked"),
+        ("{name: a, choices: [{model: main}], text: {en: x, es: y}}", "a model writes the answer"),
+        ("{name: a, answers: faq, choices: [{model: main}]}", "no model is asked"),
+        ("{name: a, answers: faq}", "text: it is not there for en, es"),
+        ("{name: a, answers: static, text: {en: x}}", "text: it is not there for es"),
+        ("{name: a, answers: person, text: {es: x}}", "text: it is not there for en"),
+        ("{name: a, answers: nobody}", "answers"),
+        ("{name: a, when: {says: [Ayúdame]}, choices: [{model: main}]}", "says"),
+    ],
+)
+def test_a_route_that_lacks_or_contradicts_something_is_refused(route, reason):
+    with pytest.raises(ValueError, match=reason):
+        lineup(f"routes: [{route}, {{name: rest, choices: [{{model: main}}]}}]")
+
+
+def test_what_goes_to_a_person_goes_to_the_destination_named_or_the_default_one(tmp_path):
+    asked = "routes: [{name: p, answers: person}]\n"
+    (tmp_path / "llm.yaml").write_text(asked + "handover: {destination: help}", encoding="utf-8")
+    assert load_lineup(tmp_path, LlmSettings(), {}).handover.destination == "help"
+    (tmp_path / "llm.yaml").write_text(asked, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="handover/destination"):
+        load_lineup(tmp_path, LlmSettings(), {})
+    (tmp_path / "destinations.yaml").write_text(
+        "default: ops\ndestinations: {ops: {description: Operators, pull: true}}", encoding="utf-8"
+    )
+    found = load_lineup(tmp_path, LlmSettings(), {})
+    assert found.handover.destination == "ops"
+    assert found.last_asked is None
+
+
 def test_a_question_begins_with_the_same_model_each_time_and_all_of_them_by_weight():
     route = routes().routes[-1]
     begun = [first_model(route, f"event {n}").id for n in range(2000)]

@@ -10,20 +10,23 @@ import typer
 
 from posta_cli import contact
 from posta_cli.commands.llm_eval import eval_faq
+from posta_cli.commands.llm_memory import cache, erase
 from posta_cli.errors import CommandError
 from posta_cli.given import read_given
 from posta_cli.home import locate
 from posta_cli.llm_table import lines
 from posta_cli.operator_key import operator_key
 
-app = typer.Typer(no_args_is_help=True, help="Show what llm-worker knows of its models.")
+app = typer.Typer(no_args_is_help=True, help="Show what llm-worker does and knows; erase what it remembers.")
 app.command(name="eval-faq")(eval_faq)
+app.command(name="erase")(erase)
+app.command(name="cache")(cache)
 _TIMEOUT_S = 5.0
 
 
 @app.callback()
 def llm() -> None:
-    """Show what llm-worker knows of its models."""
+    """Show what llm-worker does and knows; erase what it remembers."""
 
 
 @app.command()

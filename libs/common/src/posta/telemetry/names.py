@@ -301,7 +301,7 @@ LLM_PROMPT_TOKENS = Counter(
 )
 LLM_UNCALLED = Counter(
     "posta_llm_answers_without_call_total",
-    "Answers that no call was made for, by source: faq, cache, forget.",
+    "Answers that no call was made for, by source: faq, cache, forget, static, faq_only, person.",
     ["source"],
 )
 LLM_UNSTATED_AMOUNTS = Counter(
@@ -313,7 +313,8 @@ LLM_WITHHELD = Counter(
 RACE_ERRORS = Counter("race_errors_total", "Summaries that another worker's overtook.")
 TOKEN_CLEANUPS = Counter("token_cleanups_total", "Conversations that the regular clean-up summarised.")
 HIGH_TOKEN_THREADS = Gauge(
-    "high_token_threads", "Conversations over THREAD_TOKEN_THRESHOLD after the last clean-up of this process."
+    "high_token_threads",
+    "Conversations of the group over THREAD_TOKEN_THRESHOLD, as of this process's last clean-up or try.",
 )
 LLM_WAITING = Gauge("posta_llm_waiting_questions", "Questions of this process that wait for room.")
 

@@ -5,13 +5,16 @@ question ─▶ Desk.ready ─▶ an answer without a call ───────
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from llm_worker.answers.claims import Answer
 from llm_worker.prompt import Prompt, build_prompt
+from llm_worker.providers.lineup import Route
 from llm_worker.question import Question
 from llm_worker.rules import AnswerRules
 from posta.domain.envelope import Event
+from posta.engine.message import Publish
 
 
 class PromptBuilder(Protocol):
@@ -26,11 +29,39 @@ class PromptBuilder(Protocol):
         ...
 
 
+class Why(StrEnum):
+    """Why a person answers, and no model."""
+
+    ASKED = "asked"
+    """A route of ``llm.yaml`` says so."""
+    BUDGET = "budget"
+    """What may be spent in a day is spent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """An answer that needed no call."""
+
+    answer: Answer
+    beside: tuple[Publish, ...] = ()
+    """What is published beside the reply."""
+
+
 class Desk(Protocol):
     """Answers what needs no model, and is told what a model answered."""
 
-    async def ready(self, event: Event[Any], question: Question) -> Answer | None:
-        """The answer, decided before any budget is touched; None: it must be asked for."""
+    async def ready(
+        self, event: Event[Any], question: Question, route: Route, *, scratch: str | None
+    ) -> Ready | None:
+        """The answer, decided before any budget is touched; None: the route's models must be asked.
+
+        ``scratch`` names the replay that wants it answered anew: neither frequent questions nor answers
+        given before do then.
+        """
+        ...
+
+    async def hand_over(self, event: Event[Any], question: Question, *, why: Why) -> Ready | None:
+        """Pass the question on to a person; None when there is nobody to pass it on to."""
         ...
 
     async def noted(self, event: Event[Any], question: Question, answer: Answer) -> None:
@@ -56,7 +87,18 @@ class PlainPrompts:
 class EmptyDesk:
     """Knows no answer."""
 
-    async def ready(self, event: Event[Any], question: Question) -> Answer | None:  # noqa: ARG002 - the protocol's form
+    async def ready(
+        self,
+        event: Event[Any],  # noqa: ARG002 - the protocol's form
+        question: Question,  # noqa: ARG002
+        route: Route,  # noqa: ARG002
+        *,
+        scratch: str | None,  # noqa: ARG002
+    ) -> Ready | None:
+        """See ``Desk``."""
+        return None
+
+    async def hand_over(self, event: Event[Any], question: Question, *, why: Why) -> Ready | None:  # noqa: ARG002
         """See ``Desk``."""
         return None
 

@@ -25,6 +25,10 @@ _WAIT = """
 SELECT extract(epoch FROM asking_until - clock_timestamp())::float8 FROM cached_answer
  WHERE key = $1 AND state = 'asking'
 """
+_SHARED = """
+SELECT scope, count(*)::int AS answers, sum(hits)::int AS hits FROM cached_answer
+ WHERE state = 'ready' AND expires_at > clock_timestamp() GROUP BY scope ORDER BY hits DESC, scope
+"""
 _KEEP = """
 UPDATE cached_answer SET state = 'ready', text = $3, model = $4, asking_until = NULL,
        expires_at = clock_timestamp() + make_interval(secs => $5)
@@ -54,6 +58,17 @@ class Elsewhere:
     """Until it is given up."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What one scope shares."""
+
+    scope: str
+    """A guild, a person who writes directly, or a mailbox."""
+    answers: int
+    hits: int
+    """How often they were given again."""
+
+
 class AnswerCache:
     """Every call raises ``Unavailable`` while the database is away."""
 
@@ -78,6 +93,12 @@ class AnswerCache:
         async with self._database.connection() as connection:
             await connection.execute(_KEEP, key, event_id, text, model, self._ttl_s)
 
+    async def shared(self) -> list[Shared]:
+        """What each scope shares now, the most used first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_SHARED)
+        return [Shared(scope=row["scope"], answers=row["answers"], hits=row["hits"]) for row in rows]
+
     async def clear(self, *, scope: str | None = None) -> int:
         """Forget the answers of ``scope``, or all; returns how many."""
         async with self._database.connection() as connection:
@@ -86,12 +107,9 @@ class AnswerCache:
             )
         return len(rows)
 
-    async def prune(self, *, limit: int = 1000) -> int:
-        """Delete what has expired; returns how many."""
+    async def drop(self, event_id: str) -> None:
+        """Forget what ``event_id`` heard."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "DELETE FROM cached_answer WHERE key IN (SELECT key FROM cached_answer"
-                " WHERE expires_at < clock_timestamp() LIMIT $1) RETURNING key",
-                limit,
+            await connection.execute(
+                "DELETE FROM cached_answer WHERE event_id = $1 AND state = 'ready'", event_id
             )
-        return len(rows)

@@ -15,8 +15,8 @@ INSERT INTO conversation (id, person, language) VALUES ($1, $2, $3)
 ON CONFLICT (id) DO UPDATE SET person = excluded.person, language = excluded.language, updated_at = now()
 """
 _ADD = """
-INSERT INTO conversation_turn (conversation, number, event_id, question, answer, tokens)
-SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5 FROM conversation_turn WHERE conversation = $1
+INSERT INTO conversation_turn (conversation, number, event_id, question, answer, tokens, person)
+SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6 FROM conversation_turn WHERE conversation = $1
 ON CONFLICT (event_id) DO NOTHING RETURNING number
 """
 _GROW = "UPDATE conversation SET open_tokens = open_tokens + $2 WHERE id = $1"
@@ -24,7 +24,8 @@ _PAST = """
 SELECT c.summary, t.number, t.question, t.answer, t.tokens
   FROM conversation c LEFT JOIN LATERAL (
        SELECT number, question, answer, tokens FROM conversation_turn
-        WHERE conversation = c.id AND number > c.summarised_to ORDER BY number DESC LIMIT $2) t ON true
+        WHERE conversation = c.id AND number > c.summarised_to AND question <> ''
+        ORDER BY number DESC LIMIT $2) t ON true
  WHERE c.id = $1 ORDER BY t.number
 """
 _CLAIM = """
@@ -34,7 +35,7 @@ RETURNING fence, summary, language, summarised_to
 """
 _TURNS = """
 SELECT number, question, answer, tokens FROM conversation_turn
- WHERE conversation = $1 AND number > $2 ORDER BY number
+ WHERE conversation = $1 AND number > $2 AND question <> '' ORDER BY number
 """
 _SUMMARISED = """
 UPDATE conversation SET summary = $3, summary_tokens = $4, summarised_to = $5, claimed_until = NULL,
@@ -43,6 +44,7 @@ UPDATE conversation SET summary = $3, summary_tokens = $4, summarised_to = $5, c
  WHERE id = $1 AND fence = $2 RETURNING id
 """
 _RELEASE = "UPDATE conversation SET claimed_until = NULL WHERE id = $1 AND fence = $2"
+_COUNT_LONG = "SELECT count(*) FROM conversation WHERE open_tokens > $1"
 _LONG = "SELECT id FROM conversation WHERE open_tokens > $1 ORDER BY open_tokens DESC LIMIT $2"
 
 
@@ -92,7 +94,7 @@ class Conversations:
         async with self._database.transaction() as connection:
             # The row lock makes two workers (one of them a zombie) take turns.
             await connection.execute(_OPEN, conversation, person, language)
-            added = await connection.fetchval(_ADD, conversation, event_id, question, answer, tokens)
+            added = await connection.fetchval(_ADD, conversation, event_id, question, answer, tokens, person)
             if added is not None:
                 await connection.execute(_GROW, conversation, tokens)
             return int(
@@ -131,31 +133,12 @@ class Conversations:
         async with self._database.connection() as connection:
             await connection.execute(_RELEASE, claim.conversation, claim.fence)
 
+    async def count_long(self, *, over_tokens: int) -> int:
+        """How many conversations have more unsummarised tokens than that."""
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval(_COUNT_LONG, over_tokens))
+
     async def long(self, *, over_tokens: int, limit: int) -> list[str]:
         """The conversations with more unsummarised tokens than that, the longest first."""
         async with self._database.connection() as connection:
             return [row["id"] for row in await connection.fetch(_LONG, over_tokens, limit)]
-
-    async def erase(self, person: str) -> int:
-        """Forget everything a person said and was told; returns how many conversations that were."""
-        async with self._database.transaction() as connection:
-            events = await connection.fetch(
-                "SELECT event_id FROM conversation_turn t JOIN conversation c ON c.id = t.conversation"
-                " WHERE c.person = $1", person,
-            )  # fmt: skip
-            ids = [row["event_id"] for row in events]
-            # The stored answers too: they quote what was asked. Replaying such a question asks anew.
-            await connection.execute("DELETE FROM answer WHERE event_id = ANY($1)", ids)
-            await connection.execute("DELETE FROM cached_answer WHERE event_id = ANY($1)", ids)
-            done = await connection.fetch("DELETE FROM conversation WHERE person = $1 RETURNING id", person)
-            return len(done)
-
-    async def prune(self, *, older_than_s: float, limit: int = 1000) -> int:
-        """Delete conversations that had no new turn for so long; returns how many."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "DELETE FROM conversation WHERE id IN (SELECT id FROM conversation"
-                " WHERE updated_at < now() - make_interval(secs => $1) ORDER BY updated_at LIMIT $2)"
-                " RETURNING id", older_than_s, limit,
-            )  # fmt: skip
-        return len(rows)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from llm_worker.conversation.postgres import Conversations, ToSummarise
+from llm_worker.conversation.retention import prune
 from llm_worker.conversation.summary import MAX_CHARS, summary_prompt
 from llm_worker.conversation.turn import MemoryPolicy
 from llm_worker.prompt import Prompt
@@ -93,6 +94,7 @@ class Summaries:
         """Summarise every conversation that is too long, and delete the old ones; returns how many."""
         async with self._database.connection() as connection:
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+                await self._gauge()
                 return 0
             try:
                 return await self._clean()
@@ -100,18 +102,24 @@ class Summaries:
                 await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
     async def _clean(self) -> int:
-        await self._conversations.prune(older_than_s=self._policy.retention_s)
+        deleted = await prune(self._database, older_than_s=self._policy.retention_s)
+        if any(deleted.values()):
+            log.info("retention_over", **deleted)
         long = await self._conversations.long(over_tokens=self._policy.cleanup_threshold, limit=_AT_ONCE)
-        names.HIGH_TOKEN_THREADS.set(len(long))
         done = 0
         for conversation in long:
-            done += await self.one(conversation)
-        names.TOKEN_CLEANUPS.inc(done)
+            # One that fails must not keep the others from their turn.
+            if await self._try(self.one(conversation)):
+                names.TOKEN_CLEANUPS.inc()
+                done += 1
         if long:
-            left = await self._conversations.long(over_tokens=self._policy.cleanup_threshold, limit=_AT_ONCE)
-            names.HIGH_TOKEN_THREADS.set(len(left))
             log.info("conversations_cleaned_up", found=len(long), summarised=done)
+        await self._gauge()
         return done
+
+    async def _gauge(self) -> None:
+        too_long = await self._conversations.count_long(over_tokens=self._policy.cleanup_threshold)
+        names.HIGH_TOKEN_THREADS.set(too_long)
 
     async def _summary(self, claim: ToSummarise) -> str:
         prompt = summary_prompt(claim.summary, claim.turns, language_of(claim.language))
@@ -124,10 +132,12 @@ class Summaries:
         except Failure as exc:
             log.warning("summary_claim_not_released", reason=type(exc).__name__)
 
-    async def _try(self, work: Awaitable[object]) -> None:
+    async def _try(self, work: Awaitable[int]) -> int:
+        """What ``work`` returns; 0 when it failed, which is logged."""
         try:
-            await work
+            return await work
         except (Failure, TimeoutError) as exc:
             log.warning("conversation_not_summarised", reason=type(exc).__name__)
         except Exception:
             log.exception("conversation_summary_failed")
+        return 0

@@ -7,14 +7,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from llm_worker.faq.matcher import Entry, Matcher
-from llm_worker.words.vocabulary import Vocabulary
+from llm_worker.words.vocabulary import Term, Vocabulary
 from posta.domain.language import Language
 from posta.rules_file import read_rules
 
 FILE_NAME = "faq.yaml"
-_Term = Annotated[
-    str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9]+\*?( [a-z0-9]+\*?)*$")
-]
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 
@@ -45,7 +42,7 @@ class FaqFile(_Model):
 
     facts: dict[_Name, _Texts] = {}
     neutral: list[_Name] = []
-    concepts: dict[_Name, list[_Term]]
+    concepts: dict[_Name, list[Term]]
     entries: list[_Question]
 
     @model_validator(mode="after")

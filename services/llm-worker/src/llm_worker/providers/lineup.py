@@ -17,8 +17,10 @@ from llm_worker.providers.openai import OpenAiForm
 from llm_worker.providers.port import Timeouts
 from llm_worker.providers.rules import (
     FILE_NAME,
+    AnsweredBy,
     FairnessRules,
     FromEnvironment,
+    HandoverRules,
     LlmRules,
     ModelRules,
     PriceRules,
@@ -28,6 +30,10 @@ from llm_worker.providers.rules import (
 )
 from llm_worker.providers.told import Form
 from llm_worker.settings import LlmSettings
+from llm_worker.words.vocabulary import Vocabulary
+from posta.destinations import FILE_NAME as DESTINATIONS
+from posta.destinations import load_destinations
+from posta.domain.language import Language
 from posta.errors import ConfigurationError
 from posta.rules_file import read_rules
 
@@ -76,8 +82,12 @@ class Route:
 
     name: str
     when: WhenRules
+    says: Vocabulary | None
+    """Of ``when.says``; None: any words."""
+    answers: AnsweredBy
+    text: Mapping[Language, str]
     choices: tuple[tuple[Model, float], ...]
-    """Models and weights."""
+    """Models and weights; none when no model answers."""
     fallback: Mapping[Kind, tuple[Model, ...]]
     hedge_after_s: float | str | None
     max_tokens: int | None = None
@@ -99,6 +109,7 @@ class Lineup:
     routes: tuple[Route, ...]
     circuit: CircuitPolicy
     fairness: FairnessRules
+    handover: HandoverRules
 
     @property
     def longest_call_s(self) -> float:
@@ -110,6 +121,11 @@ class Lineup:
         """The most models that one question is asked in one handling."""
         return max(len(route.models) for route in self.routes)
 
+    @property
+    def last_asked(self) -> Route | None:
+        """The last route that asks a model; None: none does."""
+        return next((route for route in reversed(self.routes) if route.answers is AnsweredBy.LLM), None)
+
 
 def load_lineup(config_dir: Path, settings: LlmSettings, environ: Mapping[str, str]) -> Lineup:
     """The models of ``llm.yaml`` (without the file: the one that the environment names).
@@ -119,7 +135,7 @@ def load_lineup(config_dir: Path, settings: LlmSettings, environ: Mapping[str, s
     path = config_dir / FILE_NAME
     rules = read_rules(path, LlmRules) if path.exists() else LlmRules()
     try:
-        return lineup_of(rules, settings, environ)
+        return lineup_of(_addressed(rules, config_dir), settings, environ)
     except ConfigurationError as exc:
         raise ConfigurationError(f"{path}: {exc}") from None
 
@@ -145,6 +161,19 @@ def lineup_of(rules: LlmRules, settings: LlmSettings, environ: Mapping[str, str]
             longest_open_s=circuit.longest_open_s,
         ),
         fairness=rules.fairness,
+        handover=rules.handover,
+    )
+
+
+def _addressed(rules: LlmRules, config_dir: Path) -> LlmRules:
+    """The rules with the destination of what is passed on to a person."""
+    destination, path = rules.handover.destination, config_dir / DESTINATIONS
+    if destination is None and path.exists():
+        destination = load_destinations(path).default
+    if destination is None and any(route.answers is AnsweredBy.PERSON for route in rules.routes):
+        raise ConfigurationError(f"handover/destination: name it here, or a default in {DESTINATIONS}")
+    return rules.model_copy(
+        update={"handover": rules.handover.model_copy(update={"destination": destination})}
     )
 
 
@@ -237,6 +266,9 @@ def _route(rules: RouteRules, models: Mapping[str, Model]) -> Route:
     return Route(
         name=rules.name,
         when=rules.when,
+        says=Vocabulary.of({"says": rules.when.says}) if rules.when.says else None,
+        answers=rules.answers,
+        text=dict(rules.text),
         choices=tuple((models[choice.model], choice.weight) for choice in rules.choices),
         fallback={kind: tuple(models[name] for name in named) for kind, named in rules.fallback.items()},
         hedge_after_s=rules.hedge_after_s,

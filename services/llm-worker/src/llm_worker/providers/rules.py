@@ -1,11 +1,14 @@
 """``llm.yaml``: which models there are, what they cost and allow, and which questions go where."""
 
-from typing import Annotated, Literal, Self
+from enum import StrEnum
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from llm_worker.providers.completion import Kind
 from llm_worker.providers.told import Form
+from llm_worker.words.vocabulary import Term
+from posta.destinations import DestinationId
 from posta.domain.language import Language
 
 FILE_NAME = "llm.yaml"
@@ -117,6 +120,22 @@ class WhenRules(_Rules):
     """Names of Discord commands."""
     language: Language | None = None
     longer_than_chars: int | None = Field(default=None, ge=0)
+    says: tuple[Term, ...] = ()
+    """Words (``refund``), beginnings (``refund*``) or several in a row (``a person``), lower case and without
+    accents: one of them is enough."""
+
+
+class AnsweredBy(StrEnum):
+    """Who answers the questions of a route."""
+
+    LLM = "llm"
+    """The frequent questions and answers given before; else a model."""
+    FAQ = "faq"
+    """The frequent questions only; ``text`` to any other."""
+    STATIC = "static"
+    """``text``, always."""
+    PERSON = "person"
+    """A person: the operators get the conversation, and the one who asked is told so."""
 
 
 class RouteRules(_Rules):
@@ -124,7 +143,11 @@ class RouteRules(_Rules):
 
     name: Name
     when: WhenRules = WhenRules()
-    choices: Annotated[tuple[ChoiceRules, ...], Field(min_length=1)]
+    answers: AnsweredBy = AnsweredBy.LLM
+    """Who answers: ``llm``, ``faq``, ``static`` or ``person``."""
+    text: dict[Language, Annotated[str, StringConstraints(min_length=1, max_length=1500)]] = {}
+    """What ``faq`` says to any other question, ``static`` to all, and ``person`` in place of our words."""
+    choices: tuple[ChoiceRules, ...] = ()
     """Where a question begins, by weight; the others are not asked unless ``fallback`` names them."""
     fallback: dict[Kind, tuple[Name, ...]] = {}
     """Who is asked next after a failure of that class, in this order. Classes: ``rate``, ``server``,
@@ -141,6 +164,23 @@ class RouteRules(_Rules):
         if odd:
             raise ValueError(f"{', '.join(odd)} has no next choice: it is the request that is wrong")
         return fallback
+
+    @model_validator(mode="after")
+    def _says_what_it_needs(self) -> Self:
+        missing = [language for language in get_args(Language) if language not in self.text]
+        if self.answers is AnsweredBy.LLM:
+            if not self.choices:
+                raise ValueError("choices: name the models that are asked")
+            if self.text:
+                raise ValueError("text: a model writes the answer")
+            return self
+        if self.choices or self.fallback or self.hedge_after_s is not None:
+            raise ValueError(
+                f"choices, fallback, hedge_after_s: no model is asked ('answers: {self.answers}')"
+            )
+        if missing and (self.text or self.answers is not AnsweredBy.PERSON):
+            raise ValueError(f"text: it is not there for {', '.join(missing)}")
+        return self
 
     @model_validator(mode="after")
     def _hedges_somewhere(self) -> Self:
@@ -172,6 +212,15 @@ class FairnessRules(_Rules):
     """Questions of one that go ahead before its share counts."""
 
 
+class HandoverRules(_Rules):
+    """How a question is passed on to a person."""
+
+    destination: DestinationId | None = None
+    """Where the operators get it; null: the default of ``destinations.yaml``."""
+    turns: int = Field(default=5, ge=0, le=10)
+    """How many of the last turns they are shown."""
+
+
 class LlmRules(_Rules):
     """The whole file."""
 
@@ -183,6 +232,7 @@ class LlmRules(_Rules):
     """The first whose ``when`` fits; the last must fit everything."""
     circuit: CircuitRules = CircuitRules()
     fairness: FairnessRules = FairnessRules()
+    handover: HandoverRules = HandoverRules()
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

@@ -7,7 +7,14 @@ to the question's subject, and that is what tells a different question from the 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from pydantic import StringConstraints
+
+Term = Annotated[
+    str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9]+\*?( [a-z0-9]+\*?)*$")
+]
+"""How a term is written in a rules file."""
 Found = Mapping[str, frozenset[int]]
 """For each concept in a question the positions of the words it covers."""
 
