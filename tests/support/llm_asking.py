@@ -6,7 +6,7 @@ import yaml
 from support.questions import AT
 
 from llm_worker.asking.asker import Asker
-from llm_worker.asking.seams import PlainPrompts
+from llm_worker.asking.seams import Desk, PlainPrompts
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.budget.purses import Purses
 from llm_worker.fakes import FakeAnswers, FakeBooks, FakeProvider, FakeTable
@@ -47,6 +47,7 @@ class Worker:
         owner: str = "me",
         lease_s: float = LEASE_S,
         waiting_most: int = 32,
+        desk: Desk | None = None,
     ) -> None:
         self.now = AT.timestamp()
         clock = clock or (lambda: self.now)
@@ -68,5 +69,6 @@ class Worker:
             asker=self.asker,
             answers=self.answers,
             waiting=self.waiting,
+            desk=desk,
             clock=clock,
         )

@@ -5,12 +5,14 @@ from support.llm_asking import Worker
 from support.questions import TOKEN, discord_question, email_question, message_of
 
 from llm_worker.answers.claims import Answer, Busy
+from llm_worker.asking.seams import EmptyDesk, Ready
 from llm_worker.fakes import FakeAnswers, FakeTable
 from llm_worker.providers.completion import Completion, Failed, Outcome
 from llm_worker.providers.port import Result
+from llm_worker.scratch import QuestionMessage
 from posta import topics
 from posta.domain.retry import ErrorClass
-from posta.engine.message import GivenUp
+from posta.engine.message import GivenUp, Publish
 from posta.errors import Expired, NotNow, Permanent, Transient, Unavailable
 
 
@@ -241,3 +243,37 @@ async def test_a_reply_shows_its_token_only_on_the_wire():
     publish = await World().handle()
     assert TOKEN not in repr(publish)
     assert TOKEN in publish.event.data.model_dump_json()
+
+
+class OneAnswerDesk(EmptyDesk):
+    """Has an answer and something beside it, but none to a replay from scratch."""
+
+    def __init__(self):
+        self.routes = []
+
+    async def ready(self, event, question, route, *, scratch):
+        self.routes.append(route.name)
+        if scratch is not None:
+            return None
+        beside = Publish(topic=topics.EVENTS_PUBLISHED, event=event)
+        return Ready(answer=Answer(text="Known.", model="desk"), beside=(beside,))
+
+
+async def test_what_the_desk_knows_is_published_with_what_stands_beside_it_and_costs_nothing():
+    desk = OneAnswerDesk()
+    world = World(desk=desk)
+    reply, beside = await world.handler.handle(message_of(discord_question()))
+    assert reply.event.data.text == "Known."
+    assert beside.topic is topics.EVENTS_PUBLISHED
+    assert (world.calls, world.table.rows, desk.routes) == (0, {}, ["everything"])
+
+
+async def test_a_replay_from_scratch_is_told_to_the_desk_and_asks_the_model():
+    world = World(Completion(text="New.", model="m"), desk=OneAnswerDesk())
+    plain = message_of(discord_question())
+    scratched = QuestionMessage(
+        event=plain.event, delivery=plain.delivery, deadline=plain.deadline, last_attempt=False, scratch="r1"
+    )
+    (reply,) = await world.handler.handle(scratched)
+    assert reply.event.data.text == "New."
+    assert world.calls == 1
