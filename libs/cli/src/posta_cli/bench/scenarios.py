@@ -178,7 +178,7 @@ def _flaky(size: Size) -> Scenario:
         unit="records/s",
         value=rate,
         ours=entrant("posta", Program.POSTA, "flaky"),
-        peers=(entrant("without-failures", Program.POSTA, "decoded"),),
+        peers=(entrant("without-failures", Program.POSTA, "unfailing"),),
         targets=(AtLeastTimes(0.9, "without-failures"),),
     )
 

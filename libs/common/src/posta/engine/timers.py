@@ -1,7 +1,9 @@
 """Calls back at wall-clock times, checking the clock again before each call.
 
 asyncio sleeps on the monotonic clock while a not-before time is wall-clock time, so a sleep is cut
-into steps of at most a second: a clock that was set while we slept is noticed within one.
+into steps of at most a second: a clock that was set while we slept is noticed within one. Loops count in
+whole milliseconds and wake up to one early, so a shorter rest is slept as one: else it would be asked for
+ten times over.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ import itertools
 from collections.abc import Callable
 
 _STEP_S = 1.0
+_LOOP_TICK_S = 0.001
 
 
 class Timers:
@@ -38,6 +41,8 @@ class Timers:
         if self._handle is not None:
             self._handle.cancel()
         wait_s = min(max(0.0, self._heap[0][0] - self._clock()), _STEP_S)
+        if 0 < wait_s < _LOOP_TICK_S:
+            wait_s = _LOOP_TICK_S
         self._handle = asyncio.get_running_loop().call_later(wait_s, self._fire)
 
     def _fire(self) -> None:

@@ -23,13 +23,14 @@ def setup_logging(*, service: str, version: str, level: str) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        _redact_texts,
+        # What follows is ours and holds no secret.
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_constant(service=service, version=version),
         _add_trace,
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-        _redact_texts,
     ]
     # Our own lines do not take the way through the standard library's logging: a third of the cost,
     # and next to nothing for a line below the level.

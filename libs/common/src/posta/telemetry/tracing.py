@@ -7,6 +7,7 @@ one, or a replay, is linked to it: so the attempts of a record are a chain in it
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -28,6 +29,7 @@ from opentelemetry.trace import (
     SpanKind,
     Status,
     StatusCode,
+    TraceFlags,
 )
 
 from posta.domain.redaction import redact
@@ -134,10 +136,24 @@ class _Passed(NonRecordingSpan):
 
     def get_span_context(self) -> SpanContext:
         if self._parent is not None:
-            context = context_of((("traceparent", self._parent),))
-            self._context = trace.get_current_span(context).get_span_context()
+            self._context = _ids_of(self._parent)
             self._parent = None
         return self._context
+
+
+_TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
+
+
+def _ids_of(parent: bytes) -> SpanContext:
+    """What a ``traceparent`` says; one of today's version at a tenth of the library's time."""
+    found = _TRACEPARENT(parent)
+    if found is None:
+        context = context_of((("traceparent", parent),))
+        return trace.get_current_span(context).get_span_context()
+    trace_id, span_id, flags = (int(digits, 16) for digits in found.groups())
+    if not trace_id or not span_id:
+        return INVALID_SPAN_CONTEXT
+    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
 
 
 _SPAN_KEY = next(iter(trace.set_span_in_context(INVALID_SPAN, Context())))

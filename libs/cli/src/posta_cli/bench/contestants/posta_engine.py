@@ -1,8 +1,9 @@
 """The engine as a service runs it: uvloop, JSON logs at the default level, metrics, traces.
 
 Modes: ``raw`` (the handler is given the record as it is), ``decoded`` (the event), ``flaky``
-(decoded; one record in a hundred fails its first attempt), ``paced`` (raw; only keys other than the
-hot one count), ``waiting`` (decoded; each record fails once and rides a lane) and ``idle``.
+(decoded; one record in a hundred fails its first attempt), ``unfailing`` (the same, but none does),
+``paced`` (raw; only keys other than the hot one count), ``waiting`` (decoded; each record fails once and
+rides a lane) and ``idle``.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from posta_cli.bench.task import Task, read_task, write_result
 Answer = Iterable[Publish] | None
 Handler = Callable[[Any], Awaitable[Answer]]
 _ONE_IN = 100
+_NEVER = 1 << 62
 _WAIT_S = 5.0
 _SAMPLE_S = 0.5
 _READY_POLL_S = 0.02
@@ -48,6 +50,7 @@ class Run:
         self._late_s: list[float] = []
         self._resident: list[tuple[int, float]] = []
         self._waiting = 0
+        self._one_in = _ONE_IN if task.mode == "flaky" else _NEVER
         self._first_attempts = 0
         self._started = 0.0
         self._seen_s = 0.0
@@ -59,6 +62,7 @@ class Run:
             "idle": self._instant,
             "decoded": self._decoded,
             "flaky": self._flaky,
+            "unfailing": self._flaky,
             "paced": self._paced,
             "waiting": self._waiting_once,
         }
@@ -99,17 +103,15 @@ class Run:
 
     async def _flaky(self, message: Message[Any]) -> None:
         origin = message.delivery.origin
-        if message.attempt == 1:
-            self._note_first_attempt()
-        if message.attempt == 1 and origin.offset % _ONE_IN == 0:
-            raise Transient("a failure of the benchmark's own", retry_after_s=_WAIT_S)
+        attempt = message.attempt
+        if attempt == 1:
+            self._started = self._started or time.monotonic()
+            self._first_attempts += 1
+            if self._first_attempts == self._total:
+                self._seen_s = time.monotonic() - self._started
+            if origin.offset % self._one_in == self._one_in - 1:
+                raise Transient("a failure of the benchmark's own", retry_after_s=_WAIT_S)
         self.tally.note(origin.partition, origin.offset)
-
-    def _note_first_attempt(self) -> None:
-        self._started = self._started or time.monotonic()
-        self._first_attempts += 1
-        if self._first_attempts == self._total:
-            self._seen_s = time.monotonic() - self._started
 
     async def _paced(self, record: RawRecord) -> None:
         await asyncio.sleep(self.task.handler_s)
