@@ -15,6 +15,7 @@ from llm_worker.providers.lineup import Lineup, lineup_of
 from llm_worker.providers.rules import LlmRules
 from llm_worker.rules import AnswerRules
 from llm_worker.settings import LlmSettings
+from llm_worker.spending.accounts import Accounts
 
 RULES = AnswerRules(max_question_chars=1000, system={"en": "<question>", "es": "<question>"})
 LEASE_S = 15.0
@@ -48,6 +49,7 @@ class Worker:
         lease_s: float = LEASE_S,
         waiting_most: int = 32,
         desk: Desk | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self.now = AT.timestamp()
         clock = clock or (lambda: self.now)
@@ -70,5 +72,6 @@ class Worker:
             answers=self.answers,
             waiting=self.waiting,
             desk=desk,
+            accounts=accounts,
             clock=clock,
         )

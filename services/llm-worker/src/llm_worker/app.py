@@ -27,6 +27,7 @@ from llm_worker.providers.lineup import Lineup, load_lineup
 from llm_worker.rules import load_rules
 from llm_worker.scratch import as_question
 from llm_worker.settings import LlmSettings, Settings
+from llm_worker.spending.ledger import Ledger
 from posta import topics
 from posta.auth import ApiKeys
 from posta.engine.engine import Engine
@@ -72,7 +73,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         prompts = knowledge.prompts()
         providers = {name: HttpProvider(client, model) for name, model in lineup.models.items()}
         asker = Asker(providers, purses, prompts)
-        summaries = knowledge.summaries(summarise_by(asker, lineup))
+        ledger = Ledger(database)
+        summaries = knowledge.summaries(summarise_by(asker, lineup, ledger))
         questions = AnswerQuestions(
             policy=AnswerPolicy(
                 lease_s=settings.llm.lease_s,
@@ -84,6 +86,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             asker=asker,
             answers=answers,
             waiting=waiting,
+            accounts=ledger,
             desk=knowledge.desk(summaries),
             finish=finished,
         )
@@ -91,6 +94,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         status = LlmStatus(lineup, purses, waiting, answers, engine)
         async with (
             purses.running(),
+            ledger.writing(),
             summarising(summaries),
             serving(build_app(engine, keys, status), settings.http),
         ):

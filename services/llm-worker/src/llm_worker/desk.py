@@ -85,6 +85,11 @@ class KnowingDesk:
             await self.cache.keep(key, event_id=event.id, text=answer.text, model=answer.model)
         await self._remember(event, question, answer)
 
+    async def unanswered(self, event: Event[Any]) -> None:
+        """See ``Desk``."""
+        if self.cache is not None:
+            await self.cache.let_go(event.id)
+
     async def hand_over(
         self, event: Event[Any], question: Question, *, why: Why, text: Mapping[Language, str] | None = None
     ) -> Ready | None:

@@ -3,6 +3,7 @@
     desk ─▶ an answer that needs no model ─────────────────────────────────▶ reply
          └─▶ turn ─▶ claim ─┬▶ Answered: give the turn back ───────────────▶ reply
               │             ├▶ Busy: give it back, NotNow (until the other's lease ends)
+              │             ├▶ OverBudget: give it back, say so ────────▶ reply
               │             └▶ Claim ─▶ call ─▶ store ─────────────────────▶ reply
               │                          │        └─ store away: kept in memory, stored when it comes again
               │                          └─ failed: claim released, the failure goes to the engine
@@ -19,12 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost
+from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost, OverBudget
 from llm_worker.answers.lease import renewed
 from llm_worker.answers.unsaved import Unsaved
 from llm_worker.asking.asker import Asker, Refusal
 from llm_worker.asking.routes import first_model, route_of
-from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder, Ready
+from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder, Ready, Why
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.asking.waits import failure_of
@@ -34,6 +35,18 @@ from llm_worker.providers.lineup import Lineup, Route
 from llm_worker.question import Question, question_of
 from llm_worker.replies import answer_reply, apology_reply, refusal_text
 from llm_worker.scratch import QuestionMessage
+from llm_worker.spending.accounts import (
+    FROM_DELIVERY,
+    Accounts,
+    NoAccounts,
+    note_lost,
+    note_refused,
+    note_warning,
+)
+from llm_worker.spending.budget import USED_UP, BudgetUsedUp, limit_of, used_up_text
+from llm_worker.spending.call import Call
+from llm_worker.spending.ledger import Uncalled
+from llm_worker.spending.rules import WhenUsedUp
 from llm_worker.text import cap, sanitize
 from posta import topics
 from posta.domain.envelope import Event
@@ -82,6 +95,7 @@ class AnswerQuestions:
         desk: Desk | None = None,
         finish: Finish = lambda text, _prompt, _language: text,
         waiting: WaitingRoom | None = None,
+        accounts: Accounts | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
@@ -92,6 +106,7 @@ class AnswerQuestions:
         self._desk = desk or EmptyDesk()
         self._finish = finish
         self._waiting = waiting or WaitingRoom(clock=clock)
+        self._accounts = accounts or NoAccounts()
         self._clock = clock
         self._unsaved = Unsaved()
 
@@ -125,25 +140,41 @@ class AnswerQuestions:
         unsaved = self._unsaved.find(event_id)
         if unsaved is None:
             return None
-        claim, answer = unsaved
-        stored = await self._answers.store(claim, answer)
+        stored = await self._answers.store(
+            unsaved.claim, unsaved.answer, ended=unsaved.ended, used=unsaved.used
+        )
         self._unsaved.drop(event_id)
-        return answer if stored else None
+        return unsaved.answer if stored else None
+
+    def _uncalled(self, event: Event[Any], question: Question, source: str) -> None:
+        self._accounts.note(
+            Uncalled(
+                event_id=event.id,
+                conversation=event.key,
+                tenant=question.tenant,
+                source=source,
+                time_zone=self._lineup.budget.time_zone,
+            )
+        )
 
     async def _ready(self, message: Message[Any], question: Question) -> Ready:
         route = route_of(question, self._lineup)
         scratch = message.scratch if isinstance(message, QuestionMessage) else None
         ready = await self._desk.ready(message.event, question, route, scratch=scratch)
-        return ready or Ready(answer=await self._asked(message, question, route, scratch))
+        if ready is None:
+            return await self._asked(message, question, route, scratch)
+        self._uncalled(message.event, question, ready.answer.model.partition(":")[0])
+        return ready
 
     async def _asked(
         self, message: Message[Any], question: Question, route: Route, scratch: str | None
-    ) -> Answer:
+    ) -> Ready:
         event = message.event
         last_end = None if message.deadline is None else message.deadline - self._policy.delivery_reserve_s
         if last_end is not None and self._clock() + _MIN_CALL_S > last_end:
             return await self._found_or(
-                event.id,
+                event,
+                question,
                 scratch,
                 Expired("too little time is left before the question's deadline to answer it"),
             )
@@ -154,6 +185,8 @@ class AnswerQuestions:
             prompt=await self._prompts.build(event, question),
             is_urgent=message.deadline is not None,
             last_end=last_end,
+            conversation=event.key,
+            limit=limit_of(question.tenant, self._lineup.budget),
         )
         try:
             turn = await self._asker.turn(inquiry, first_model(route, event.id))
@@ -163,16 +196,22 @@ class AnswerQuestions:
             shortage = self._shortage(inquiry, exc)
             if looked_up:
                 raise shortage from None
-            return await self._found_or(event.id, scratch, shortage)
+            return await self._found_or(event, question, scratch, shortage)
         return await self._with_turn(event, question, inquiry, turn, scratch)
 
-    async def _found_or(self, event_id: str, scratch: str | None, failure: Exception) -> Answer:
+    async def _found_or(
+        self, event: Event[Any], question: Question, scratch: str | None, failure: Exception
+    ) -> Ready:
         """The answer that somebody has paid for already; else the failure is raised."""
-        found = await self._answers.find(event_id) if scratch is None else None
+        found = await self._answers.find(event.id) if scratch is None else None
         if found is None:
             raise failure
-        log.info("answer_found", event_id=event_id)
-        return found
+        self._found(event, question)
+        return Ready(answer=found)
+
+    def _found(self, event: Event[Any], question: Question) -> None:
+        log.info("answer_found", event_id=event.id)
+        self._uncalled(event, question, FROM_DELIVERY)
 
     def _shortage(self, inquiry: Inquiry, no_turn: NoTurn) -> Exception:
         """What the engine is told, noted for whoever wonders why the question waits."""
@@ -192,60 +231,108 @@ class AnswerQuestions:
 
     async def _with_turn(
         self, event: Event[Any], question: Question, inquiry: Inquiry, turn: Turn, scratch: str | None
-    ) -> Answer:
+    ) -> Ready:
         try:
-            claimed = await self._answers.claim(event.id, scratch=scratch)
+            claimed = await self._answers.claim(event.id, scratch=scratch, call=turn.call)
         except BaseException:
             self._asker.give_back(turn)
             raise
         match claimed:
             case Answered(answer=answer):
                 self._asker.give_back(turn)
-                log.info("answer_found", event_id=event.id)
+                self._found(event, question)
                 # Again, should the process have died between storing it and noting it.
-                await self._desk.noted(event, question, answer)
-                return answer
+                return await self._noted(event, question, answer)
             case Busy(lease_left_s=left_s):
                 self._asker.give_back(turn)
                 raise NotNow("another worker is answering this", wait_s=left_s + _AFTER_LEASE_S)
+            case OverBudget(claim=claim, first=first):
+                self._asker.give_back(turn)
+                note_refused(question.tenant, event_id=event.id, first=first)
+                return await self._stop(claim, event, question)
             case Claim() as claim:
-                answer = await self._pay(claim, question, inquiry, turn)
-                await self._desk.noted(event, question, answer)
-                return answer
+                inquiry.tab.begin(turn.call)
+                if claim.warns:
+                    note_warning(turn.call)
+                try:
+                    answer = await self._pay(claim, question, inquiry, turn)
+                except BudgetUsedUp:
+                    note_refused(question.tenant, event_id=event.id, first=False)
+                    return await self._stop(claim, event, question)
+                return await self._noted(event, question, answer)
+
+    async def _noted(self, event: Event[Any], question: Question, answer: Answer) -> Ready:
+        if answer.model != USED_UP:
+            await self._desk.noted(event, question, answer)
+        return Ready(answer=answer)
+
+    async def _stop(self, claim: Claim, event: Event[Any], question: Question) -> Ready:
+        """What the person hears when today's budget is used up: that it is, or that a person answers."""
+        await self._desk.unanswered(event)
+        if self._lineup.budget.when_used_up is WhenUsedUp.HAND_OVER:
+            passed_on = await self._desk.hand_over(event, question, why=Why.BUDGET)
+            if passed_on is not None:
+                # Not stored: what is published beside it must be published again if we die before.
+                await self._answers.release(claim)
+                return passed_on
+        answer = Answer(text=used_up_text(question.locale), model=USED_UP)
+        if not await self._answers.store(claim, answer):
+            raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
+        return Ready(answer=answer)
 
     async def _pay(self, claim: Claim, question: Question, inquiry: Inquiry, turn: Turn) -> Answer:
-        async with renewed(self._answers, claim, every_s=self._policy.lease_s / 3):
-            turn = await self._fresh(inquiry, turn)
-            said = await self._say(claim, inquiry, turn)
-            answer = self._worth_keeping(said, question, inquiry.prompt)
-            self._unsaved.keep(claim, answer)
-            # Shielded: whoever cancels us now gains milliseconds and loses a paid answer.
-            stored = await asyncio.shield(self._answers.store(claim, answer))
+        tab = inquiry.tab
+        try:
+            async with renewed(self._answers, claim, every_s=self._policy.lease_s / 3, tab=tab):
+                turn = await self._fresh(claim, inquiry, turn)
+                said = await self._say(claim, inquiry, turn)
+                answer = self._worth_keeping(said, question, inquiry.prompt)
+                ended = tab.close()
+                self._unsaved.keep(claim, answer, ended=ended, used=tab.used)
+                # Shielded: whoever cancels us now gains milliseconds and loses a paid answer.
+                stored = await asyncio.shield(self._answers.store(claim, answer, ended=ended, used=tab.used))
+                tab.clear(ended)
+        finally:
+            if tab.ended and self._unsaved.find(claim.event_id) is None:
+                self._accounts.settle(tab.ended)
         self._unsaved.drop(claim.event_id)
         if not stored:
+            note_lost(ended, used=tab.used)
             raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
         return answer
 
     async def _say(self, claim: Claim, inquiry: Inquiry, turn: Turn) -> Completion | Refusal:
         try:
-            return await self._asker.ask(inquiry, turn, lambda: self._once_more(claim))
+            return await self._asker.ask(
+                inquiry, turn, lambda another: self._once_more(claim, inquiry, another.call)
+            )
         except NoTurn as exc:
             raise self._shortage(inquiry, exc) from None
 
-    async def _fresh(self, inquiry: Inquiry, turn: Turn) -> Turn:
+    async def _fresh(self, claim: Claim, inquiry: Inquiry, turn: Turn) -> Turn:
         """The turn, or another one if claiming took so long that it may not be used any more."""
         if self._asker.is_fresh(turn):
             return turn
         self._asker.give_back(turn)
+        inquiry.tab.close()
         try:
-            return await self._asker.turn(inquiry, turn.model)
+            another = await self._asker.turn(inquiry, turn.model)
         except NoTurn as exc:
             raise self._shortage(inquiry, exc) from None
+        try:
+            await self._once_more(claim, inquiry, another.call)
+        except BaseException:
+            self._asker.give_back(another)
+            raise
+        return another
 
-    async def _once_more(self, claim: Claim) -> None:
+    async def _once_more(self, claim: Claim, inquiry: Inquiry, call: Call) -> None:
         """Count one call more before it is made. Raises ``ClaimLost`` when it must not be made."""
-        if not await self._answers.again(claim):
+        ended = tuple(inquiry.tab.ended)
+        if not await self._answers.again(claim, call=call, ended=ended):
             raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
+        inquiry.tab.clear(ended)
+        inquiry.tab.begin(call)
 
     def _worth_keeping(self, said: Completion | Refusal, question: Question, prompt: Prompt) -> Answer:
         if isinstance(said, Refusal):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llm_worker.asking.asker import Asker, Refusal
 from llm_worker.asking.estimate import most_tokens
 from llm_worker.asking.routes import first_model
-from llm_worker.asking.turns import Inquiry, NoTurn
+from llm_worker.asking.turns import Inquiry, NoTurn, Turn
 from llm_worker.cache.postgres import AnswerCache
 from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.conversation.erasure import Erasure
@@ -23,12 +23,13 @@ from llm_worker.providers.lineup import Lineup
 from llm_worker.providers.rules import HandoverRules
 from llm_worker.rules import AnswerRules
 from llm_worker.settings import CacheSettings, MemorySettings
+from llm_worker.spending.budget import BudgetUsedUp, limit_of
+from llm_worker.spending.ledger import Ledger
+from llm_worker.spending.rules import SUMMARIES
 from posta.errors import Transient
 from posta.postgres.pool import Database
 from posta.tasks import end
 
-_SUMMARIES = "summaries"
-"""The tenant that summaries are asked for: they share the allowance fairly with people."""
 _SUMMARY_TOKENS = 600
 """Longest summary: many turns in one, so more than an answer may have."""
 
@@ -82,7 +83,7 @@ class Knowledge:
         return Catalogue(self.database)
 
 
-def summarise_by(asker: Asker, lineup: Lineup) -> Summarise:
+def summarise_by(asker: Asker, lineup: Lineup, ledger: Ledger) -> Summarise:
     """Asks for summaries by the last route, within the shared allowance and after everything urgent."""
 
     async def summarise(name: str, prompt: Prompt) -> str:
@@ -91,18 +92,34 @@ def summarise_by(asker: Asker, lineup: Lineup) -> Summarise:
             raise Transient("no route of llm.yaml asks a model")
         inquiry = Inquiry(
             event_id=name,
-            tenant=_SUMMARIES,
+            tenant=SUMMARIES,
             route=route,
             prompt=prompt,
             is_urgent=False,
             last_end=None,
             max_tokens=_SUMMARY_TOKENS,
+            conversation=name,
+            limit=limit_of(SUMMARIES, lineup.budget),
         )
+
+        async def reserve(turn: Turn) -> None:
+            await ledger.begin(turn.call)
+            inquiry.tab.begin(turn.call)
+
         try:
             turn = await asker.turn(inquiry, first_model(route, name))
-            said = await asker.ask(inquiry, turn, _nothing)
+            try:
+                await reserve(turn)
+            except BaseException:
+                asker.give_back(turn)
+                raise
+            said = await asker.ask(inquiry, turn, reserve)
         except NoTurn as exc:
             raise Transient("no room to ask for a summary now") from exc
+        except BudgetUsedUp as exc:
+            raise Transient("today's budget for summaries is used up") from exc
+        finally:
+            ledger.settle(inquiry.tab.close(), used=inquiry.tab.used)
         if isinstance(said, Refusal):
             raise Transient("the model would not summarise this")
         return said.text
@@ -118,7 +135,3 @@ async def summarising(summaries: Summaries) -> AsyncIterator[None]:
         yield
     finally:
         await end(task)
-
-
-async def _nothing() -> None:
-    """A summary has no claim whose calls are counted."""

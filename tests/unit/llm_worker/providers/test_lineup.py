@@ -1,6 +1,7 @@
 """What ``llm.yaml`` and the environment come to, and what is said when they are wrong."""
 
 import pytest
+from pydantic import ValidationError
 from support.llm_asking import lineup
 from support.questions import discord_question, email_question
 
@@ -46,6 +47,24 @@ routes:
     long, rest = found.routes
     assert (found.models["a"].max_tokens, found.models["b"].max_tokens) == (150, 300)
     assert (long.max_tokens, rest.max_tokens) == (600, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("budget: {time_zone: Atlantis}", "no time zone"),
+        ("budget: {daily: {cost: -1}}", "greater than or equal to 0"),
+        ("budget: {warn_at: 1.5}", "less than or equal to 1"),
+        ("budget: {tenants: {'1234': {tokens: 1}}}", "guild"),
+        (
+            "models: {a: {provider: main, price: {currency: EUR}}, main: {provider: main}}",
+            "EUR, USD: give all prices in one",
+        ),
+    ],
+)
+def test_prices_and_budgets_that_make_no_sense_are_said_to(text, said):
+    with pytest.raises(ValidationError, match=said):
+        lineup(text)
 
 
 def test_at_groq_the_free_tiers_limit_is_assumed_until_more_is_known():

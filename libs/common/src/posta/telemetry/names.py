@@ -304,6 +304,20 @@ LLM_UNCALLED = Counter(
     "Answers that no call was made for, by source: faq, cache, forget, static, faq_only, person.",
     ["source"],
 )
+LLM_COST = Counter(
+    "posta_llm_cost_total", "What calls cost, by the prices in llm.yaml.", ["model", "currency"]
+)
+LLM_COST_WASTED = Counter(
+    "posta_llm_cost_wasted_total",
+    "Of that, what was paid for calls whose answer was not used, by outcome; lost_claim: another was faster.",
+    ["model", "outcome"],
+)
+LLM_BUDGET = Counter(
+    "posta_llm_budget_events_total",
+    "Daily budgets of tenants: warned (the share was reached), stopped (the first question was refused),"
+    " refused (each question).",
+    ["event"],
+)
 LLM_UNSTATED_AMOUNTS = Counter(
     "posta_llm_unstated_amounts_total", "Amounts of money in answers that nothing the model was shown states."
 )

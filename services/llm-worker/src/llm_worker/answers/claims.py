@@ -9,9 +9,12 @@ A claim counts one provider call as begun. Whoever holds an older fence can neit
 store: a process that was frozen while another took over loses, however late it wakes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
+from llm_worker.spending.call import Call, Ended
 from posta.errors import NotNow
 
 
@@ -33,6 +36,8 @@ class Claim:
     fence: int
     calls: int
     """Provider calls begun for this event, the one about to be made included."""
+    warns: bool = False
+    """Whether this call took its tenant over the share of its budget at which the operator is warned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,15 @@ class Busy:
     """Seconds until its lease ends, unless it renews it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverBudget:
+    """The claim is had, and the tenant's budget of today does not allow the call: nothing is reserved."""
+
+    claim: Claim
+    first: bool
+    """Whether it is the tenant's first today."""
+
+
 class ClaimLost(NotNow):
     """Another owner has taken the event over; its answer is on its way."""
 
@@ -61,26 +75,39 @@ class Answers(Protocol):
         """The answer, if somebody has paid already; nothing is claimed."""
         ...
 
-    async def claim(self, event_id: str, *, scratch: str | None = None) -> Claim | Answered | Busy:
-        """Take the right to call for ``event_id``, or say why not.
+    async def claim(
+        self, event_id: str, *, scratch: str | None = None, call: Call | None = None
+    ) -> Claim | Answered | Busy | OverBudget:
+        """Take the right to call for ``event_id`` and reserve what ``call`` may cost, or say why not.
 
         ``scratch`` names an admin's wish to have it answered anew: an answer from before it does not
         count, one given since does.
         """
         ...
 
-    async def again(self, claim: Claim) -> bool:
-        """Count one call more under the same claim, before it is made; False when the claim is lost."""
+    async def again(self, claim: Claim, *, call: Call | None = None, ended: Sequence[Ended] = ()) -> bool:
+        """Count one call more under the same claim, before it is made; False when the claim is lost.
+
+        What calls came to is entered first. Raises ``BudgetUsedUp``.
+        """
         ...
 
     async def renew(self, claim: Claim) -> bool:
         """Lengthen the lease to its full time from now; False when the claim is lost."""
         ...
 
-    async def release(self, claim: Claim) -> None:
-        """End the lease now, so that whoever comes next need not wait; nothing if the claim is lost."""
+    async def release(self, claim: Claim, *, ended: Sequence[Ended] = ()) -> None:
+        """End the lease now, so that whoever comes next need not wait; nothing if the claim is lost.
+
+        What calls came to is entered in any case: nobody uses it.
+        """
         ...
 
-    async def store(self, claim: Claim, answer: Answer) -> bool:
-        """Keep the answer for good; False, and nothing kept, when the claim is lost. Safe to repeat."""
+    async def store(
+        self, claim: Claim, answer: Answer, *, ended: Sequence[Ended] = (), used: UUID | None = None
+    ) -> bool:
+        """Keep the answer for good; False, and nothing kept, when the claim is lost. Safe to repeat.
+
+        What calls came to is entered in any case; ``used`` is the one that gave the answer.
+        """
         ...

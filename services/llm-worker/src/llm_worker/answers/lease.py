@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from llm_worker.answers.claims import Answers, Claim
+from llm_worker.spending.call import Tab
 from posta.errors import Transient
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
@@ -14,17 +15,20 @@ _RELEASE_S = 2.0
 
 
 @asynccontextmanager
-async def renewed(answers: Answers, claim: Claim, *, every_s: float) -> AsyncIterator[None]:
+async def renewed(
+    answers: Answers, claim: Claim, *, every_s: float, tab: Tab | None = None
+) -> AsyncIterator[None]:
     """Renew ``claim`` each ``every_s`` seconds during the block; release it when the block raises.
 
-    A store that is away does not end the block: its call is paid for and may still be kept.
+    What the calls of ``tab`` came to goes with the release. A store that is away does not end the block:
+    its call is paid for and may still be kept.
     """
     renewing = asyncio.create_task(_renew(answers, claim, every_s), name=f"lease {claim.event_id}")
     try:
         yield
     except BaseException:
         renewing.cancel()
-        await asyncio.shield(_release(answers, claim))
+        await asyncio.shield(_release(answers, claim, tab or Tab()))
         raise
     finally:
         await end(renewing)
@@ -43,10 +47,12 @@ async def _renew(answers: Answers, claim: Claim, every_s: float) -> None:
     log.warning("claim_taken_over", event_id=claim.event_id, fence=claim.fence)
 
 
-async def _release(answers: Answers, claim: Claim) -> None:
+async def _release(answers: Answers, claim: Claim, tab: Tab) -> None:
+    ended = tab.close()
     try:
         async with asyncio.timeout(_RELEASE_S):
-            await answers.release(claim)
+            await answers.release(claim, ended=ended)
+        tab.clear(ended)
     except (Transient, TimeoutError) as exc:
         # Nothing is lost: the lease ends by itself.
         log.warning("claim_not_released", event_id=claim.event_id, reason=type(exc).__name__)

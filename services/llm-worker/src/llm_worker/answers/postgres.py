@@ -1,12 +1,19 @@
 """Claims and answers in PostgreSQL: the table ``answer``, by the database's own clock."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
 import asyncpg
 
-from llm_worker.answers.claims import Answer, Answered, Busy, Claim
+from llm_worker.answers.claims import Answer, Answered, Busy, Claim, OverBudget
+from llm_worker.spending.budget import BudgetUsedUp
+from llm_worker.spending.call import Call, Ended
+from llm_worker.spending.sql import reserve, reserve_values, settle, settle_values
 from posta.errors import Transient
-from posta.postgres.pool import Database
+from posta.postgres.pool import Connection, Database
 
-_CLAIM = """
+_CLAIM_ROW = """
 INSERT INTO answer (event_id, state, owner, lease_until, calls, scratch)
 VALUES ($1, 'claimed', $2, clock_timestamp() + make_interval(secs => $3), 1, $4)
 ON CONFLICT (event_id) DO UPDATE
@@ -23,6 +30,21 @@ ON CONFLICT (event_id) DO UPDATE
         AND answer.scratch IS DISTINCT FROM coalesce(excluded.scratch, answer.scratch))
 RETURNING fence, calls
 """
+_CLAIM = f"""
+WITH claimed AS ({_CLAIM_ROW}), {reserve(5, source="claimed")}
+SELECT claimed.fence, claimed.calls, budget.warns, budget.day IS NOT NULL AS allowed
+  FROM claimed LEFT JOIN budget ON true
+"""  # noqa: S608 - constants, put together
+_REFUSE = """
+WITH uncounted AS (
+    UPDATE answer SET calls = calls - 1 WHERE event_id = $1 AND owner = $2 AND fence = $3
+)
+INSERT INTO llm_tenant_day AS b (day, tenant, currency, refused, stopped_at)
+VALUES ((statement_timestamp() AT TIME ZONE $4::text)::date, $5, $6, 1, statement_timestamp())
+ON CONFLICT (day, tenant) DO UPDATE
+   SET refused = b.refused + 1, stopped_at = coalesce(b.stopped_at, excluded.stopped_at)
+RETURNING refused
+"""
 _FIND = """
 SELECT state, text, model, tokens_in, tokens_out,
        extract(epoch FROM lease_until - clock_timestamp())::float8 AS lease_left_s
@@ -36,6 +58,10 @@ UPDATE answer SET calls = calls + 1, updated_at = clock_timestamp()
  WHERE event_id = $1 AND owner = $2 AND fence = $3 AND state = 'claimed'
 RETURNING fence
 """
+_AGAIN_RESERVED = f"""
+WITH held AS ({_AGAIN}), {reserve(4, source="held")}
+SELECT held.fence, budget.day IS NOT NULL AS allowed, budget.warns FROM held LEFT JOIN budget ON true
+"""  # noqa: S608 - constants, put together
 _RENEW = """
 UPDATE answer
    SET lease_until = clock_timestamp() + make_interval(secs => $4), updated_at = clock_timestamp()
@@ -60,6 +86,15 @@ RETURNING fence
 """
 
 
+_RELEASE_SETTLED = f"""
+WITH released AS ({_RELEASE} RETURNING fence), {settle(4)} SELECT count(*) FROM released
+"""  # noqa: S608 - constants, put together
+_STORE_SETTLED = f"""
+WITH stored AS ({_STORE}), {settle(8, is_kept="EXISTS (SELECT FROM stored)")} SELECT fence FROM stored
+"""  # noqa: S608 - constants, put together
+_SETTLE = f"WITH {settle(1)} SELECT count(*) FROM settled"  # noqa: S608 - constants, put together
+
+
 class PostgresAnswers:
     """See ``llm_worker.answers.claims.Answers``; ``owner`` names this process, ``lease_s`` is in seconds."""
 
@@ -74,33 +109,68 @@ class PostgresAnswers:
             row = await connection.fetchrow(_ANSWER, event_id)
         return None if row is None else _answer(row)
 
-    async def claim(self, event_id: str, *, scratch: str | None = None) -> Claim | Answered | Busy:
+    async def claim(
+        self, event_id: str, *, scratch: str | None = None, call: Call | None = None
+    ) -> Claim | Answered | Busy | OverBudget:
         """See ``Answers``."""
+        claiming = (event_id, self._owner, self._lease_s, scratch)
         async with self._database.connection() as connection:
-            won = await connection.fetchrow(_CLAIM, event_id, self._owner, self._lease_s, scratch)
-            if won is not None:
-                return Claim(event_id=event_id, fence=won["fence"], calls=won["calls"])
-            row = await connection.fetchrow(_FIND, event_id)
-        return _found(event_id, row)
+            if call is None:
+                won = await connection.fetchrow(_CLAIM_ROW, *claiming)
+            else:
+                won = await connection.fetchrow(_CLAIM, *claiming, *reserve_values(call))
+            if won is None:
+                return _found(event_id, await connection.fetchrow(_FIND, event_id))
+            claim = Claim(event_id=event_id, fence=won["fence"], calls=won["calls"])
+            if call is None or won["allowed"]:
+                return claim if call is None else replace(claim, warns=won["warns"])
+            return OverBudget(claim=claim, first=await self._refuse(connection, claim, call))
 
-    async def again(self, claim: Claim) -> bool:
+    async def again(self, claim: Claim, *, call: Call | None = None, ended: Sequence[Ended] = ()) -> bool:
         """See ``Answers``."""
-        return await self._holds(_AGAIN, claim)
+        if call is None:
+            return await self._holds(_AGAIN, claim)
+        async with self._database.connection() as connection:
+            if ended:
+                # Apart from the reservation: one statement cannot change the tenant's row twice.
+                await connection.execute(_SETTLE, *settle_values(ended, used=None))
+            held = await connection.fetchrow(
+                _AGAIN_RESERVED, claim.event_id, self._owner, claim.fence, *reserve_values(call)
+            )
+            if held is not None and not held["allowed"]:
+                await self._refuse(connection, claim, call)
+                raise BudgetUsedUp(call.tenant)
+        return held is not None
 
     async def renew(self, claim: Claim) -> bool:
         """See ``Answers``."""
         return await self._holds(_RENEW, claim, self._lease_s)
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, *, ended: Sequence[Ended] = ()) -> None:
         """See ``Answers``."""
+        held = (claim.event_id, self._owner, claim.fence)
         async with self._database.connection() as connection:
-            await connection.execute(_RELEASE, claim.event_id, self._owner, claim.fence)
+            if ended:
+                await connection.execute(_RELEASE_SETTLED, *held, *settle_values(ended, used=None))
+            else:
+                await connection.execute(_RELEASE, *held)
 
-    async def store(self, claim: Claim, answer: Answer) -> bool:
+    async def store(
+        self, claim: Claim, answer: Answer, *, ended: Sequence[Ended] = (), used: UUID | None = None
+    ) -> bool:
         """See ``Answers``."""
-        return await self._holds(
-            _STORE, claim, answer.text, answer.model, answer.tokens_in, answer.tokens_out
-        )
+        values = (answer.text, answer.model, answer.tokens_in, answer.tokens_out)
+        if not ended:
+            return await self._holds(_STORE, claim, *values)
+        return await self._holds(_STORE_SETTLED, claim, *values, *settle_values(ended, used=used))
+
+    async def _refuse(self, connection: Connection, claim: Claim, call: Call) -> bool:
+        """Note that the tenant's budget stopped a call; whether it is the first today."""
+        refused = await connection.fetchval(
+            _REFUSE, claim.event_id, self._owner, claim.fence,
+            call.limit.time_zone, call.tenant, call.price.currency,
+        )  # fmt: skip
+        return bool(refused == 1)
 
     async def count_claims(self) -> tuple[int, int]:
         """Claims whose lease runs, and those free to be taken over. Raises ``Unavailable``."""

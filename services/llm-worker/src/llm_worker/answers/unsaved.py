@@ -1,11 +1,24 @@
 """Answers that were paid for while the store was away, kept in memory until they can be stored."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
+from uuid import UUID
 
 from llm_worker.answers.claims import Answer, Claim
+from llm_worker.spending.call import Ended
 
 MAX_ANSWERS = 2000
 """Far more than one process has calls in flight; the oldest goes first, and is paid for again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An answer with what storing it needs."""
+
+    claim: Claim
+    answer: Answer
+    ended: tuple[Ended, ...] = ()
+    used: UUID | None = None
 
 
 class Unsaved:
@@ -13,17 +26,19 @@ class Unsaved:
 
     def __init__(self, *, max_answers: int = MAX_ANSWERS) -> None:
         self._max_answers = max_answers
-        self._answers: OrderedDict[str, tuple[Claim, Answer]] = OrderedDict()
+        self._answers: OrderedDict[str, Kept] = OrderedDict()
 
-    def keep(self, claim: Claim, answer: Answer) -> None:
-        """Remember the answer."""
-        self._answers[claim.event_id] = (claim, answer)
+    def keep(
+        self, claim: Claim, answer: Answer, *, ended: tuple[Ended, ...] = (), used: UUID | None = None
+    ) -> None:
+        """Remember the answer, and what it cost."""
+        self._answers[claim.event_id] = Kept(claim=claim, answer=answer, ended=ended, used=used)
         self._answers.move_to_end(claim.event_id)
         while len(self._answers) > self._max_answers:
             self._answers.popitem(last=False)
 
-    def find(self, event_id: str) -> tuple[Claim, Answer] | None:
-        """The answer and its claim, if there is one."""
+    def find(self, event_id: str) -> Kept | None:
+        """The answer with its claim and cost, if there is one."""
         return self._answers.get(event_id)
 
     def drop(self, event_id: str) -> None:

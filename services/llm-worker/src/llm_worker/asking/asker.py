@@ -17,10 +17,12 @@ from llm_worker.asking.seams import PromptBuilder
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn, Turns
 from llm_worker.budget.purses import Purses
 from llm_worker.circuit.breaker import Report
-from llm_worker.providers.completion import TRIPPING, Completion, Failed, Kind
+from llm_worker.providers.completion import TRIPPING, Completion, Failed, Kind, Outcome
 from llm_worker.providers.lineup import Model, Route
 from llm_worker.providers.port import Provider, Request, Result
 from llm_worker.providers.told import NOTHING
+from llm_worker.spending.budget import BudgetUsedUp
+from llm_worker.spending.call import Ended, ended
 from posta.errors import Expired, Permanent
 from posta.tasks import end
 from posta.telemetry import names
@@ -40,8 +42,9 @@ class Refusal:
     model: str
 
 
-AgainPaid = Callable[[], Awaitable[None]]
-"""Counts one call more for the event before it is made; raises when the right to it is lost."""
+AgainPaid = Callable[[Turn], Awaitable[None]]
+"""Counts one call more for the event before it is made; raises ``BudgetUsedUp``, or when the right to it
+is lost."""
 
 
 class Asker:
@@ -86,6 +89,7 @@ class Asker:
             result, turn = await self._hedged(inquiry, turn, again)
             verdict = result.verdict
             if isinstance(verdict, Completion):
+                inquiry.tab.used = turn.call.id
                 return verdict
             if verdict.kind is Kind.CONTEXT and cuts < _MOST_CUTS:
                 cuts += 1
@@ -97,7 +101,7 @@ class Asker:
                 turn = following
                 asked.append(turn.model)
             try:
-                await again()
+                await again(turn)
             except BaseException:
                 self.give_back(turn)
                 raise
@@ -170,7 +174,10 @@ class Asker:
             return None  # a hedge is a luxury
         if second is not None:
             try:
-                await again()
+                await again(second)
+            except BudgetUsedUp:
+                self.give_back(second)
+                return None
             except BaseException:
                 self.give_back(second)
                 raise
@@ -191,6 +198,9 @@ class Asker:
             result = await self._providers[model.id].ask(request)
             estimate, report = _outcome(result, estimate)
         finally:
+            paid = ended(turn.call, result)
+            inquiry.tab.end(paid)
+            _count_cost(paid)
             purse.settle(
                 turn.reservation,
                 begun=begun + (0.0 if result is None else result.sent_after_s),
@@ -224,6 +234,13 @@ async def _first_answer(calls: Mapping["asyncio.Task[Result]", Turn]) -> "asynci
                 return one
         if not pending:
             return next(iter(done))
+
+
+def _count_cost(ended: Ended) -> None:
+    model, cost = ended.call.model, float(ended.cost)
+    names.LLM_COST.labels(model, ended.call.price.currency).inc(cost)
+    if ended.outcome != Outcome.OK.value:
+        names.LLM_COST_WASTED.labels(model, ended.outcome).inc(cost)
 
 
 def _outcome(result: Result, estimate: int) -> tuple[int, Report]:

@@ -68,6 +68,10 @@ class Desk(Protocol):
         """A model answered; its answer is stored already."""
         ...
 
+    async def unanswered(self, event: Event[Any]) -> None:
+        """No model will be asked: whoever waits for this answer need not."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PlainPrompts:
@@ -103,4 +107,7 @@ class EmptyDesk:
         return None
 
     async def noted(self, event: Event[Any], question: Question, answer: Answer) -> None:
+        """See ``Desk``."""
+
+    async def unanswered(self, event: Event[Any]) -> None:
         """See ``Desk``."""

@@ -1,7 +1,8 @@
 """Turns: the right to ask one model once, had before anything is claimed or sent."""
 
 import hashlib
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 
 from llm_worker.asking.estimate import most_tokens_of
 from llm_worker.asking.seams import PromptBuilder
@@ -10,8 +11,9 @@ from llm_worker.budget.purse import NoRoom, Reservation
 from llm_worker.budget.purses import Purses
 from llm_worker.budget.visit import Need
 from llm_worker.prompt import Prompt
-from llm_worker.providers.completion import Failed
+from llm_worker.providers.completion import Failed, Usage
 from llm_worker.providers.lineup import Model, Route
+from llm_worker.spending.call import NO_LIMIT, Call, Limit, Tab
 from posta.errors import Permanent
 from posta.telemetry import names
 
@@ -41,10 +43,29 @@ class Inquiry:
     """The latest time at which an answer still helps, in epoch seconds; None: any."""
     max_tokens: int | None = None
     """Longest answer, before what route and model say."""
+    conversation: str = ""
+    limit: Limit = NO_LIMIT
+    """What its tenant may spend today."""
+    tab: Tab = field(default_factory=Tab)
+    """What its calls came to, until that is written down."""
 
     def longest_answer(self, model: Model) -> int:
         """Most tokens that ``model`` may answer with."""
         return self.max_tokens or self.route.max_tokens or model.max_tokens
+
+    def call(self, model: Model, prompt: Prompt) -> Call:
+        """A new call of ``model`` as it is accounted for."""
+        return Call(
+            id=uuid.uuid4(),
+            event_id=self.event_id,
+            conversation=self.conversation,
+            tenant=self.tenant,
+            provider=model.endpoint.id,
+            model=model.id,
+            price=model.price,
+            most=Usage(tokens_in=most_tokens_of(prompt), tokens_out=self.longest_answer(model)),
+            limit=self.limit,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +75,7 @@ class Turn:
     model: Model
     prompt: Prompt
     reservation: Reservation
+    call: Call
 
 
 class Turns:
@@ -81,7 +103,8 @@ class Turns:
                     if model.context_tokens is not None and need.tokens > 2 * model.context_tokens:
                         raise NoRoom("too_large", wait_s=0.0)  # noqa: TRY301 - the same way out as a limit's
                     reservation = await self._purses.of(model).reserve(need, tenant=_hidden(inquiry.tenant))
-                    return Turn(model=model, prompt=fitting, reservation=reservation)
+                    call = inquiry.call(model, fitting)
+                    return Turn(model=model, prompt=fitting, reservation=reservation, call=call)
                 except NoRoom as exc:
                     shorter = self._prompts.shortened(fitting, share=_SHORTER) if cuts < _MOST_CUTS else None
                     if exc.why == "too_large" and shorter is not None:

@@ -107,6 +107,13 @@ class AnswerCache:
             )
         return len(rows)
 
+    async def let_go(self, event_id: str) -> None:
+        """``event_id`` asks nobody after all: another one may at once."""
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "DELETE FROM cached_answer WHERE event_id = $1 AND state = 'asking'", event_id
+            )
+
     async def drop(self, event_id: str) -> None:
         """Forget what ``event_id`` heard."""
         async with self._database.connection() as connection:

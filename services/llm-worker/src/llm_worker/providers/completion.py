@@ -106,6 +106,21 @@ ALERTING = frozenset({Outcome.UNAUTHORIZED, Outcome.QUOTA_EXHAUSTED, Outcome.RED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of a call."""
+
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    """Of ``tokens_in``, those that the provider had in its cache."""
+    tokens_out: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and answer together."""
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """An answer as the provider gave it."""
 
@@ -130,6 +145,8 @@ class Failed:
     failure: Failure
     limits: tuple[LimitTold, ...] = ()
     """Of a 429: the limits that its text names."""
+    usage: Usage | None = None
+    """What the provider counted although there is nothing to show for it; None: it did not say."""
 
     @property
     def kind(self) -> Kind:

@@ -30,6 +30,7 @@ from llm_worker.providers.rules import (
 )
 from llm_worker.providers.told import Form
 from llm_worker.settings import LlmSettings
+from llm_worker.spending.rules import BudgetRules, WhenUsedUp
 from llm_worker.words.vocabulary import Vocabulary
 from posta.destinations import FILE_NAME as DESTINATIONS
 from posta.destinations import load_destinations
@@ -110,6 +111,7 @@ class Lineup:
     circuit: CircuitPolicy
     fairness: FairnessRules
     handover: HandoverRules
+    budget: BudgetRules
 
     @property
     def longest_call_s(self) -> float:
@@ -162,6 +164,7 @@ def lineup_of(rules: LlmRules, settings: LlmSettings, environ: Mapping[str, str]
         ),
         fairness=rules.fairness,
         handover=rules.handover,
+        budget=rules.budget,
     )
 
 
@@ -170,7 +173,9 @@ def _addressed(rules: LlmRules, config_dir: Path) -> LlmRules:
     destination, path = rules.handover.destination, config_dir / DESTINATIONS
     if destination is None and path.exists():
         destination = load_destinations(path).default
-    if destination is None and any(route.answers is AnsweredBy.PERSON for route in rules.routes):
+    hands_over = rules.budget.when_used_up is WhenUsedUp.HAND_OVER
+    hands_over = hands_over or any(route.answers is AnsweredBy.PERSON for route in rules.routes)
+    if destination is None and hands_over:
         raise ConfigurationError(f"handover/destination: name it here, or a default in {DESTINATIONS}")
     return rules.model_copy(
         update={"handover": rules.handover.model_copy(update={"destination": destination})}

@@ -1,5 +1,6 @@
 """``llm.yaml``: which models there are, what they cost and allow, and which questions go where."""
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self, get_args
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from llm_worker.providers.completion import Kind
 from llm_worker.providers.told import Form
+from llm_worker.spending.rules import BudgetRules
 from llm_worker.words.vocabulary import Term
 from posta.destinations import DestinationId
 from posta.domain.language import Language
@@ -15,6 +17,7 @@ FILE_NAME = "llm.yaml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 _Seconds = Annotated[float, Field(gt=0, le=600)]
+_Money = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 _Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
@@ -49,11 +52,11 @@ class ProviderRules(_Rules):
 class PriceRules(_Rules):
     """What a million tokens cost."""
 
-    input: float = Field(default=0.0, ge=0)
+    input: _Money = Decimal(0)
     """Of prompts."""
-    cached_input: float | None = Field(default=None, ge=0)
+    cached_input: _Money | None = None
     """Of what the provider had in its cache; null: as any other."""
-    output: float = Field(default=0.0, ge=0)
+    output: _Money = Decimal(0)
     """Of answers."""
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
 
@@ -233,12 +236,16 @@ class LlmRules(_Rules):
     circuit: CircuitRules = CircuitRules()
     fairness: FairnessRules = FairnessRules()
     handover: HandoverRules = HandoverRules()
+    budget: BudgetRules = BudgetRules()
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
         for name, model in self.models.items():
             if model.provider not in self.providers:
                 raise ValueError(f"models/{name}/provider: {model.provider!r} is not among the providers")
+        currencies = sorted({model.price.currency for model in self.models.values()})
+        if len(currencies) > 1:
+            raise ValueError(f"models/*/price/currency: {', '.join(currencies)}: give all prices in one")
         for route in self.routes:
             named = [choice.model for choice in route.choices]
             named += [name for names in route.fallback.values() for name in names]

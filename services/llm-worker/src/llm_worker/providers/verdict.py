@@ -14,10 +14,10 @@ messages may repeat the prompt or a part of the key.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from llm_worker.providers.completion import Completion, Failed, Outcome
+from llm_worker.providers.completion import Completion, Failed, Outcome, Usage
 from llm_worker.providers.throttle import retry_after_s, throttle_wait_s
 from llm_worker.providers.told import limits_in_message
 from llm_worker.text import sanitize
@@ -146,9 +146,22 @@ def _read(response: Response, model: str, shaped: Callable[[Any], Any]) -> Compl
     text = message.get("content")
     if isinstance(text, str) and text.strip():
         if finish_reason == "content_filter":
-            return _permanent(Outcome.CONTENT_REFUSED, "the provider's content filter cut the answer off")
+            cut_off = _permanent(Outcome.CONTENT_REFUSED, "the provider's content filter cut the answer off")
+            return replace(cut_off, usage=_usage(body))
         return _completion(body, text, finish_reason, model)
-    return _empty(message, finish_reason)
+    return replace(_empty(message, finish_reason), usage=_usage(body))
+
+
+def _usage(body: Mapping[str, Any]) -> Usage | None:
+    """What was counted for an answer that cannot be used; it is paid for all the same."""
+    counted = _completion(body, "", "", "")
+    if counted.tokens_in is None or counted.tokens_out is None:
+        return None
+    return Usage(
+        tokens_in=counted.tokens_in,
+        tokens_cached=min(counted.tokens_cached or 0, counted.tokens_in),
+        tokens_out=counted.tokens_out,
+    )
 
 
 def _unreadable(response: Response) -> Failed:
