@@ -69,12 +69,15 @@ contracts: $(VENV)/.posta-dev
 	$(BIN)/lint-imports
 
 ##@ Maintain
-.PHONY: reference lock clean
+.PHONY: reference screenshots lock clean
 reference: $(VENV)/.posta-dev ## Write docs/reference anew from the code
 	$(BIN)/posta reference $(ARGS)
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" --no-emit-index-url
+screenshots: $(VENV)/.posta-dev ## Take the pictures of the sandbox's page anew (docs/images), through Chromium
+	POSTA_SCREENSHOTS=docs/images $(PYTEST) -q tests/e2e/test_page_pictures.py $(ARGS)
+
 lock: $(VENV)/.posta-uv ## Resolve the dependencies anew (ARGS=--upgrade takes newer ones)
 	$(COMPILE) $(ARGS) requirements.in -o requirements.txt
 	$(COMPILE) $(ARGS) -c requirements.txt requirements-services.in -o requirements-services.txt

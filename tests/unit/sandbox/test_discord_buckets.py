@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posta_sandbox.discord.buckets import Buckets
+from posta_sandbox.discord.buckets import Buckets, Level
 
 
 @given(st.lists(st.floats(0, 5), max_size=60), st.integers(1, 6))
@@ -29,3 +29,13 @@ def test_keys_have_buckets_of_their_own_and_share_the_bucket_name():
 def test_a_limit_of_zero_is_none():
     buckets = Buckets()
     assert all(buckets.take("r", "a", limit=0, window_s=2, now=0).allowed for _ in range(100))
+
+
+def test_how_full_a_bucket_is_can_be_seen_without_counting_a_call():
+    buckets = Buckets()
+    assert buckets.level("b", "me", limit=2, now=0.0) == Level(limit=2, remaining=2, opens_at=None, refused=0)
+    for now in (0.0, 0.1, 0.2):
+        buckets.take("b", "me", limit=2, window_s=1.0, now=now)
+    assert buckets.level("b", "me", limit=2, now=0.5) == Level(limit=2, remaining=0, opens_at=1.0, refused=1)
+    assert buckets.level("b", "me", limit=2, now=1.0) == Level(limit=2, remaining=2, opens_at=None, refused=1)
+    assert buckets.level("b", "other", limit=2, now=0.5).remaining == 2

@@ -212,3 +212,17 @@ def test_the_ticks_of_a_poller_make_room_before_a_story_does(monkeypatch):
         request.resource_spans.add().scope_spans.add().spans.add(**span)
         kept.receive(request.SerializeToString())
     assert [t["trace_id"] for t in kept.newest()] == [b"3".hex() * 16, b"s".hex() * 16]
+
+
+async def test_the_timeline_tells_how_each_webhook_is_and_whose_thread_a_post_is_in(sandbox):
+    for n in range(6):
+        await sandbox.http.post(f"{sandbox.ops_path}?thread_id=77", json={"content": f"#{n}"})
+    told = (await sandbox.http.get("/api/timeline")).json()
+    (hook,) = told["webhooks"]
+    assert (hook["name"], hook["channel"], hook["deleted"]) == ("ops", "ops", False)
+    assert (hook["limit"], hook["remaining"], hook["refused"]) == (5, 0, 1)
+    assert hook["opens_at"] == sandbox.now[0] + 2.0
+    assert {item["thread"] for item in told["items"]} == {"77"}
+    await sandbox.http.delete("/api/webhooks/ops")
+    (hook,) = (await sandbox.http.get("/api/timeline")).json()["webhooks"]
+    assert hook["deleted"]

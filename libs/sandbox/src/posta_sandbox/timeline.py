@@ -7,11 +7,13 @@ from fastapi.responses import JSONResponse, Response
 
 from posta_sandbox.discord import people
 from posta_sandbox.discord.interactions import AUTOCOMPLETE, PING
+from posta_sandbox.discord.webhook import Webhook
 from posta_sandbox.faults import Service
 from posta_sandbox.world import World
 
 INTERACTIONS_SHOWN = 150
 POSTS_SHOWN = 150
+WEBHOOKS_SHOWN = 50
 _UNSEEN = (PING, AUTOCOMPLETE)
 """Nobody sees these in a channel."""
 _TICK_S = 5
@@ -39,6 +41,7 @@ def timeline(world: World) -> dict[str, Any]:
     said = [i for i in state.interactions.values() if i.use.type not in _UNSEEN]
     interactions = said[-INTERACTIONS_SHOWN:]
     webhooks = {webhook.id: webhook.name for webhook in state.webhooks.values()}
+    shown_webhooks = list(state.webhooks.values())[-WEBHOOKS_SHOWN:]
     posts = list(state.posts)[-POSTS_SHOWN:]
     items = [i.view(world.clock()) | {"kind": "interaction"} for i in interactions]
     items += [post.view() | {"kind": "post", "webhook": webhooks.get(post.webhook_id)} for post in posts]
@@ -48,9 +51,24 @@ def timeline(world: World) -> dict[str, Any]:
         ],
         "guild": people.DEFAULT_GUILD,
         "channels": _channels(items),
+        "webhooks": [_webhook(world, webhook) for webhook in shown_webhooks],
         "items": sorted(items, key=lambda item: (item["at"], item["id"])),
         "faults": {service.value: len(world.faults.view(service)) for service in Service},
         "mail_address": world.mail_address,
+    }
+
+
+def _webhook(world: World, webhook: Webhook) -> dict[str, Any]:
+    """How a webhook is: whether it is there, and how full the bucket of its posts is."""
+    level = world.discord.level(webhook)
+    return {
+        "name": webhook.name,
+        "channel": webhook.place.channel,
+        "deleted": webhook.deleted,
+        "limit": level.limit,
+        "remaining": level.remaining,
+        "opens_at": level.opens_at,
+        "refused": level.refused,
     }
 
 

@@ -23,7 +23,7 @@ from posta_cli.credentials import destinations_key, load_or_generate
 from posta_cli.database_call import call_database
 from posta_cli.errors import CommandError
 from posta_cli.given import read_given
-from posta_cli.home import locate
+from posta_cli.home import locate, read_ports
 from posta_cli.webhook_look import LookFailed, WebhookFound, look_at
 
 app = typer.Typer(no_args_is_help=True, help="Register the places that events are delivered to.")
@@ -128,7 +128,7 @@ def remove(name: Name) -> None:
 def _webhook(new: Registered, given: Mapping[str, str], url_file: Path | None, *, look: bool) -> Registered:
     """``new`` as the webhook whose URL is read now."""
     seal = _seal(given)
-    hosts = hosts_of(given.get(HOSTS_VARIABLE, ""))
+    hosts = _hosts(given)
     try:
         checked = checked_url(_read_url(url_file), more_hosts=hosts)
     except RefusedUrl as exc:
@@ -145,6 +145,14 @@ def _webhook(new: Registered, given: Mapping[str, str], url_file: Path | None, *
         channel_id=found.channel_id,
         guild_id=found.guild_id,
     )
+
+
+def _hosts(given: Mapping[str, str]) -> frozenset[str]:
+    """Where URLs may lead beside Discord: as the settings say, else to the sandbox that `posta up` runs."""
+    if HOSTS_VARIABLE in given:
+        return hosts_of(given[HOSTS_VARIABLE])
+    sandbox = read_ports(locate(given)).get("sandbox")
+    return frozenset() if sandbox is None else frozenset({f"127.0.0.1:{sandbox}"})
 
 
 def _read_url(url_file: Path | None) -> str:

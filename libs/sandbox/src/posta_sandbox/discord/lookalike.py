@@ -8,7 +8,7 @@ from fastapi import Request
 
 from posta_sandbox.discord import throttle
 from posta_sandbox.discord.application_commands import ApplicationCommands
-from posta_sandbox.discord.buckets import Buckets, Verdict
+from posta_sandbox.discord.buckets import Buckets, Level, Verdict
 from posta_sandbox.discord.errors import refused_client
 from posta_sandbox.discord.interaction import Interaction
 from posta_sandbox.discord.people import Place
@@ -17,6 +17,8 @@ from posta_sandbox.discord.webhook import Webhook
 from posta_sandbox.rules import DiscordRules
 
 PREFIX = "/api/v10"
+EXECUTE = f"POST {PREFIX}/webhooks/{{owner_id}}/{{token}}"
+"""The bucket of a webhook's posts, as ``route_of`` names it."""
 _OWNER = re.compile(rf"{PREFIX}/(?:webhooks|interactions)/(?P<owner>[^/]+)/(?P<token>[^/]+)")
 _BARE_LIBRARIES = ("python-httpx", "python-urllib", "aiohttp", "go-http-client")
 
@@ -60,6 +62,11 @@ class Discord:
         )
         if not verdict.allowed:
             raise Throttled(verdict, "shared")
+
+    def level(self, webhook: Webhook) -> Level:
+        """How full the bucket of a webhook's posts is."""
+        owner = f"{webhook.id}/{webhook.token}"
+        return self.buckets.level(EXECUTE, owner, limit=self.rules.webhook_limit, now=self.clock())
 
     def check_client(self, request: Request) -> None:
         """Raise 40333 for a client that does not name itself."""

@@ -6,6 +6,7 @@ import { embed } from "./embed.js";
 import { request } from "./http.js";
 import { markdown } from "./markdown.js";
 import { currentLanguage, t, time } from "./strings.js";
+import { drawWebhooks } from "./webhooks.js";
 
 const $ = (id) => document.getElementById(id);
 const DM = "@";
@@ -118,6 +119,7 @@ function draw() {
   $("room-topic").textContent = room === DM ? t("dmWith") : room === "ops" ? t("topicOps") : "";
   $("room-hint").textContent = t("hint");
   $("question").placeholder = currentLanguage() === "es" ? "¿Cómo exporto mis datos?" : "How do I export my data?";
+  drawWebhooks($("webhooks"), room === DM ? [] : data.webhooks.filter((one) => one.channel === room), refresh);
   drawMessages();
 }
 
@@ -204,11 +206,13 @@ function post(item) {
     el("div", { class: "body" },
       byline(item.author, item.webhook ? t("webhook") : t("app"), item),
       item.deleted ? el("p", { class: "muted" }, t("deleted")) : content(item, item.edited_at !== null),
+      item.deleted ? null : componentRows(item, (custom_id, values) => send({ type: "component", command: custom_id, custom_id, values }, item.id)),
       item.deleted ? null : apps(item, null)));
 }
 
 function byline(name, badge, item) {
   return el("p", { class: "byline" }, el("b", {}, name), el("span", { class: "badge" }, badge),
+    item.thread && el("span", { class: "thread", title: item.thread, "data-testid": "thread" }, t("inThread", { id: item.thread.slice(-4) })),
     el("time", { datetime: new Date(item.at * 1000).toISOString() }, time(item.at)),
     el("button", { type: "button", class: "raw", "data-testid": "raw-of-message", "aria-label": t("rawOf"), onclick: () => openRaw(item.id, String(item.options?.question ?? "")) }, t("raw")));
 }
@@ -218,6 +222,7 @@ function content(message, edited = false) {
   if (message.content) body.append(markdown(message.content));
   if (edited) body.append(el("small", { class: "muted" }, t("edited")));
   if (!(message.flags & 4)) body.append(...message.embeds.map(embed));
+  body.append(...(message.files ?? []).map((name) => el("p", { class: "file", "data-testid": "file" }, name)));
   return body;
 }
 

@@ -3,6 +3,7 @@
 import { el, labelled } from "./dom.js";
 import { get, request } from "./http.js";
 import { currentLanguage, t } from "./strings.js";
+import { suggesting } from "./suggest.js";
 
 const STRING = 3, INTEGER = 4, BOOLEAN = 5, USER = 6, NUMBER = 10;
 const SUBCOMMANDS = [1, 2];
@@ -69,18 +70,10 @@ function controlOf(option, users, definition, ask) {
   const field = { option, control, suggested: new Map() };
   fields.set(option.name, field);
   if (!option.autocomplete) return control;
-  const list = el("datalist", { id: `suggestions-${option.name}`, "data-testid": `suggestions-${option.name}` });
-  control.setAttribute("list", list.id);
-  const suggest = async () => {
-    const typedNow = control.value;
-    const choices = await ask(nested(definition, { ...collected(), [option.name]: typedNow }), option.name);
-    if (control.value !== typedNow) return;
-    field.suggested = new Map(choices.map((choice) => [choice.name, choice.value]));
-    list.replaceChildren(...choices.map((choice) => el("option", { value: choice.name })));
-  };
-  control.addEventListener("input", suggest);
-  control.addEventListener("focus", suggest);
-  return el("span", { class: "suggesting" }, control, list);
+  return suggesting(control, option.name, {
+    ask: (text) => ask(nested(definition, { ...collected(), [option.name]: text }), option.name),
+    offered: (choices) => { field.suggested = choices; },
+  });
 }
 
 function collected() {

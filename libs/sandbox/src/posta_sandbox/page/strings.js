@@ -17,6 +17,8 @@ const TABLE = {
     after: "acknowledged in {ms} ms", answeredIn: "answered in {s} s",
     connected: "live", disconnected: "The sandbox does not answer. Trying again…",
     sentTooLong: "Discord takes at most 6000 characters in an option.",
+    hooks: "Webhooks of this channel", hookLeft: "{n} of {limit} calls left", hookCloses: "bucket closed, opens in {s} s", hookOpen: "open",
+    hookDeleted: "deleted: calls get 404", hookRefused: "{n} × 429", hookDelete: "Delete", hookRestore: "Bring back", inThread: "in thread …{id}",
     // raw HTTP
     close: "Close", all: "All", callsOf: "Calls of one message", back: "Back to the list",
     showAll: "show all calls", noCalls: "No calls yet.", request: "Request", response: "Response",
@@ -63,6 +65,8 @@ const TABLE = {
     after: "confirmado en {ms} ms", answeredIn: "respondido en {s} s",
     connected: "en vivo", disconnected: "El sandbox no responde. Se sigue intentando…",
     sentTooLong: "Discord admite 6000 caracteres como máximo en una opción.",
+    hooks: "Webhooks de este canal", hookLeft: "quedan {n} de {limit} llamadas", hookCloses: "cerrado, abre en {s} s", hookOpen: "abierto",
+    hookDeleted: "borrado: las llamadas reciben 404", hookRefused: "{n} × 429", hookDelete: "Borrar", hookRestore: "Restaurar", inThread: "en el hilo …{id}",
     close: "Cerrar", all: "Todas", callsOf: "Llamadas de un mensaje", back: "Volver a la lista",
     showAll: "ver todas las llamadas", noCalls: "Aún no hay llamadas.", request: "Petición", response: "Respuesta",
     inProgress: "en curso", cutOff: "cortada", bodyGone: "De llamadas antiguas no se guardan cabeceras ni cuerpos.",
