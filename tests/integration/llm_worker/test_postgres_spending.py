@@ -10,8 +10,12 @@ from support.spending_contract import ANSWER, MOST, Books, SpendingContract, beg
 
 from llm_worker.answers.claims import Claim, OverBudget
 from llm_worker.answers.postgres import PostgresAnswers
+from llm_worker.conversation.erasure import Erasure
+from llm_worker.providers.rules import LlmRules
 from llm_worker.spending.budget import BudgetUsedUp
 from llm_worker.spending.ledger import Ledger, Uncalled
+from llm_worker.spending.report import By, Usage, Wanted
+from llm_worker.spending.upkeep import UpkeepPolicy, keep_up
 from posta.errors import Unavailable
 from posta.postgres.migrations import migrate
 from posta.postgres.pool import Database
@@ -166,3 +170,112 @@ class TestLedger:
         async with ledger.writing():
             ledger.note(Uncalled(event_id="e", conversation="c", tenant="t", source="faq", time_zone="UTC"))
         assert len(await rows(database, "SELECT 1 FROM llm_usage")) == 1
+
+
+class TestUsage:
+    """What operators are shown, and what is kept how long."""
+
+    PRICES = LlmRules.model_validate({"budget": {"daily": {"tokens": 300}}}).budget
+
+    @pytest.fixture
+    async def usage(self, books, database):
+        for number, tenant in enumerate(("guild:1", "guild:1", "guild:2")):
+            call = call_of(f"e{number}", tenant=tenant, tokens=300)
+            claim = await begun(books, call)
+            if number == 1:
+                await books.of("a").release(claim, ended=[ended(call, "timeout", MOST)])
+            else:
+                await books.of("a").store(claim, ANSWER, ended=[ended(call)], used=call.id)
+        ledger = Ledger(database)
+        for number, source in enumerate(("faq", "faq", "cache")):
+            ledger.note(
+                Uncalled(
+                    event_id=f"f{number}", conversation="d", tenant="guild:2", source=source, time_zone="UTC"
+                )
+            )
+        await ledger.write()
+        return Usage(database)
+
+    async def read(self, usage, **wanted):
+        return await usage.read(Wanted(**wanted), self.PRICES, currency="EUR")
+
+    async def test_the_sums_are_those_of_the_calls(self, usage):
+        report = await self.read(usage)
+        total = report.total
+        assert (total.calls, total.uncalled, total.tokens_in, total.tokens_out) == (3, 3, 180, 70)
+        assert (total.cost, total.wasted) == (Decimal("0.0032"), Decimal("0.002"))
+        assert report.saved == {"faq": 2, "cache": 1}
+        assert report.saved_cost == Decimal("0.0032")
+        assert [line.name for line in report.lines] == [str(report.last)]
+
+    @pytest.mark.parametrize(
+        ("by", "names"),
+        [
+            (By.TENANT, ["guild:1", "guild:2"]),
+            (By.CONVERSATION, ["c", "d"]),
+            (By.MODEL, ["m", ""]),
+            (By.OUTCOME, ["timeout", "ok", "faq", "cache"]),
+        ],
+    )
+    async def test_lines_come_by_what_was_asked_for_the_most_expensive_first(self, usage, by, names):
+        assert [line.name for line in (await self.read(usage, by=by)).lines] == names
+
+    async def test_one_tenant_is_shown_alone(self, usage):
+        report = await self.read(usage, tenant="guild:2")
+        assert (report.total.calls, report.total.uncalled) == (1, 3)
+        assert [budget.tenant for budget in report.budgets] == ["guild:2"]
+
+    async def test_calls_under_way_are_told_apart_from_calls_in_vain(self, usage, books):
+        await begun(books, call_of("e9", tenant="guild:3"))
+        total = (await self.read(usage, tenant="guild:3")).total
+        assert (total.cost, total.under_way, total.wasted) == (Decimal("0.002"), Decimal("0.002"), 0)
+
+    async def test_budgets_of_today_say_how_far_each_tenant_is(self, usage):
+        budgets = {budget.tenant: budget for budget in (await self.read(usage)).budgets}
+        assert budgets["guild:1"].share == round(200 / 300, 4)
+        assert budgets["guild:2"].tokens_limit == 300
+
+    async def test_old_calls_are_summed_up_and_the_report_stays_the_same(self, usage, database):
+        async with database.connection() as connection:
+            await connection.execute("UPDATE llm_usage SET day = day - 100")
+        before = await self.read(usage, days=200, by=By.OUTCOME)
+        policy = UpkeepPolicy(retention_days=90)
+        done = await asyncio.gather(*(keep_up(database, policy) for _ in range(3)))
+        assert sum(one["summed_up"] for one in done) == 6
+        assert await rows(database, "SELECT 1 FROM llm_usage") == []
+        assert await self.read(usage, days=200, by=By.OUTCOME) == before
+
+    async def test_sums_are_deleted_in_the_end(self, usage, database):
+        async with database.connection() as connection:
+            await connection.execute("UPDATE llm_usage SET day = day - 2000")
+            await connection.execute("UPDATE llm_tenant_day SET day = day - 2000")
+        await keep_up(database, UpkeepPolicy())
+        assert await rows(database, "SELECT 1 FROM llm_usage_day") == []
+        assert await rows(database, "SELECT 1 FROM llm_tenant_day") == []
+
+    async def test_of_a_call_whose_worker_died_the_most_stays_spent_until_it_is_corrected(
+        self, books, database
+    ):
+        call = call_of()
+        claim = await begun(books, call)
+        async with database.connection() as connection:
+            await connection.execute("UPDATE llm_usage SET begun_at = begun_at - interval '2 hours'")
+        assert (await keep_up(database, UpkeepPolicy()))["lost"] == 1
+        assert await books.row(call) == ("lost", Decimal("0.002"), False)
+        assert await books.spent("guild:1") == (Decimal("0.002"), 150)
+        await books.of("a").store(claim, ANSWER, ended=[ended(call)], used=call.id)
+        assert await books.row(call) == ("ok", Decimal("0.0006"), True)
+        assert await books.spent("guild:1") == (Decimal("0.0006"), 50)
+
+    async def test_an_erased_persons_spending_is_nobodys_and_todays_budget_stays_used(self, books, database):
+        for day in (0, 100):
+            await begun(books, call_of(f"e{day}", tenant="person:7"))
+            async with database.connection() as connection:
+                await connection.execute("UPDATE llm_usage SET day = day - $1::int, outcome = 'ok'", day)
+        await keep_up(database, UpkeepPolicy())
+        await begun(books, call_of("e5", tenant="person:7"))
+        await Erasure(database).erase("discord:7", by="test")
+        for table in ("llm_usage", "llm_usage_day"):
+            found = await rows(database, f"SELECT tenant FROM {table}")  # noqa: S608
+            assert {row["tenant"] for row in found} == {"person:erased"}
+        assert (await books.spent("person:7"))[1] == 450

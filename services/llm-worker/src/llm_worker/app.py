@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from llm_worker.admin import llm_router
 from llm_worker.answers.postgres import PostgresAnswers
@@ -28,6 +28,9 @@ from llm_worker.rules import load_rules
 from llm_worker.scratch import as_question
 from llm_worker.settings import LlmSettings, Settings
 from llm_worker.spending.ledger import Ledger
+from llm_worker.spending.report import Usage
+from llm_worker.spending.routes import usage_router
+from llm_worker.spending.upkeep import keeping_up
 from posta import topics
 from posta.auth import ApiKeys
 from posta.engine.engine import Engine
@@ -92,18 +95,25 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )
         engine = _engine(settings, lineup, questions, producer, database, RoomGate(purses))
         status = LlmStatus(lineup, purses, waiting, answers, engine)
+        usage, cache = Usage(database), knowledge.answer_cache()
         async with (
             purses.running(),
             ledger.writing(),
             summarising(summaries),
-            serving(build_app(engine, keys, status), settings.http),
+            keeping_up(database, settings.usage.policy()),
+            serving(
+                build_app(
+                    engine, keys, llm_router(status, keys), usage_router(usage, cache, lambda: lineup, keys)
+                ),
+                settings.http,
+            ),
         ):
             models = {name: model.name for name, model in lineup.models.items()}
             log.info("started", models=models)
             await engine.run(stop)
 
 
-def build_app(engine: Engine, keys: ApiKeys, status: LlmStatus) -> FastAPI:
+def build_app(engine: Engine, keys: ApiKeys, *routers: APIRouter) -> FastAPI:
     """The HTTP side: health and metrics, and the routes for operators when there are keys for them."""
     health = Health()
     health.live("engine", engine.live_fault)
@@ -112,7 +122,8 @@ def build_app(engine: Engine, keys: ApiKeys, status: LlmStatus) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
     if keys:
         app.include_router(engine_router(engine, keys))
-        app.include_router(llm_router(status, keys))
+        for router in routers:
+            app.include_router(router)
     return app
 
 

@@ -55,11 +55,10 @@ class Knowledge:
 
     def desk(self, summaries: Summaries) -> KnowingDesk:
         """What answers without a call."""
-        shared = AnswerCache(self.database, ttl_s=self.cache.ttl_s, asking_s=self.cache.asking_s)
         return KnowingDesk(
             faq=self.faq.matcher(),
             faq_answers=self.faq.answers(),
-            cache=shared if self.cache.enabled else None,
+            cache=self.answer_cache() if self.cache.enabled else None,
             conversations=self._conversations,
             erasure=Erasure(self.database),
             summaries=summaries,
@@ -68,6 +67,10 @@ class Knowledge:
             policy=self.memory.policy(),
             instruction_version=self.rules.version,
         )
+
+    def answer_cache(self) -> AnswerCache:
+        """Where answers to repeated questions are."""
+        return AnswerCache(self.database, ttl_s=self.cache.ttl_s, asking_s=self.cache.asking_s)
 
     @property
     def _handover(self) -> HandOver | None:

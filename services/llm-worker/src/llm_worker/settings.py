@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from llm_worker.conversation.turn import MemoryPolicy
+from llm_worker.spending.upkeep import UpkeepPolicy
 from posta.domain.backoff import FullJitter
 from posta.domain.retry import RetryPolicy
 from posta.settings import Group, ServiceSettings
@@ -94,6 +95,25 @@ class CacheSettings(Group):
     """Seconds that others wait for the one who asks, before another one asks."""
 
 
+class UsageSettings(Group):
+    """How long it is kept what calls cost."""
+
+    retention_days: int = Field(default=90, ge=2, le=3_650)
+    """Days that each call is kept; older ones are summed up by day."""
+    daily_retention_days: int = Field(default=1_095, ge=2, le=36_500)
+    """Days that the sums are kept."""
+    upkeep_interval_s: float = Field(default=3_600.0, ge=1, le=86_400)
+    """Seconds between two looks at what is old."""
+
+    def policy(self) -> UpkeepPolicy:
+        """As the upkeep wants it."""
+        return UpkeepPolicy(
+            retention_days=self.retention_days,
+            daily_retention_days=self.daily_retention_days,
+            every_s=self.upkeep_interval_s,
+        )
+
+
 class Settings(ServiceSettings):
     """All settings of llm-worker."""
 
@@ -101,6 +121,8 @@ class Settings(ServiceSettings):
     retry: RetrySettings = RetrySettings()
     memory: MemorySettings = MemorySettings()
     cache: CacheSettings = CacheSettings()
+    usage: UsageSettings = UsageSettings()
     api_keys: SecretStr = SecretStr("")
     """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` (also for
-    ``/admin/llm``) and ``engine:operate``. Unset: neither exists."""
+    ``/admin/llm`` and ``/admin/usage``) and ``engine:operate`` (also for ``/admin/cache``). Unset: none
+    exists."""

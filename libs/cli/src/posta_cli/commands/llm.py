@@ -1,7 +1,9 @@
-"""`posta llm`: why a question is waiting for an LLM, right now, in one look."""
+"""`posta llm`: why a question is waiting for an LLM, and what the answers cost."""
 
 import json
 import os
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +18,21 @@ from posta_cli.given import read_given
 from posta_cli.home import locate
 from posta_cli.llm_table import lines
 from posta_cli.operator_key import operator_key
+from posta_cli.usage_table import usage_lines
 
 app = typer.Typer(no_args_is_help=True, help="Show what llm-worker does and knows; erase what it remembers.")
 app.command(name="eval-faq")(eval_faq)
 app.command(name="erase")(erase)
 app.command(name="cache")(cache)
 _TIMEOUT_S = 5.0
+
+
+class _By(StrEnum):
+    DAY = "day"
+    TENANT = "tenant"
+    CONVERSATION = "conversation"
+    MODEL = "model"
+    OUTCOME = "outcome"
 
 
 @app.callback()
@@ -34,20 +45,38 @@ def status(
     *, as_json: Annotated[bool, typer.Option("--json", help="For programs: the worker's own answer.")] = False
 ) -> None:
     """Show each model's room, circuit and limits, and who waits for what."""
+    report = _report("/admin/llm")
+    print(json.dumps(report, indent=2) if as_json else "\n".join(lines(report)))
+
+
+@app.command()
+def usage(
+    *,
+    by: Annotated[_By, typer.Option("--by", help="What each line is about.")] = _By.DAY,
+    days: Annotated[int, typer.Option("--days", min=1, max=3_660, help="So many, today the last.")] = 7,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Only guild:<id>, person:<id> or mailbox:<account>.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Most lines.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: the worker's own answer.")] = False,
+) -> None:
+    """Show what models cost and what was saved, and how far each tenant is with its budget of today."""
+    asked = {"by": by.value, "days": days, "limit": limit, **({"tenant": tenant} if tenant else {})}
+    report = _report("/admin/usage", asked)
+    print(json.dumps(report, indent=2) if as_json else "\n".join(usage_lines(report)))
+
+
+def _report(path: str, asked: Mapping[str, str | int] | None = None) -> dict[str, Any]:
     given = read_given(os.environ, Path.cwd())
     running = contact.ask(locate(given), "status")["status"]
     service = running["services"].get("llm-worker")
     if service is None:
         raise CommandError("This system runs no llm-worker.", "Start it with `posta up`.")
-    key = operator_key(running, given, scopes=("engine:read",))
-    report = _report(f"{service['url']}/admin/llm", key)
-    print(json.dumps(report, indent=2) if as_json else "\n".join(lines(report)))
-
-
-def _report(url: str, key: str) -> dict[str, Any]:
-    headers = {"authorization": f"Bearer {key}"}
+    headers = {"authorization": f"Bearer {operator_key(running, given, scopes=('engine:read',))}"}
     try:
-        answer = httpx.get(url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+        answer = httpx.get(
+            f"{service['url']}{path}", params=asked, headers=headers, timeout=_TIMEOUT_S, trust_env=False
+        )
         said = answer.json()
     except (httpx.HTTPError, ValueError) as exc:
         raise CommandError(

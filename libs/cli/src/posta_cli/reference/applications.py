@@ -84,7 +84,11 @@ def dlq_admin() -> FastAPI:
 def llm_worker() -> FastAPI:
     """Return what llm-worker serves."""
     absent: Any = Absent()
-    app: FastAPI = part("llm_worker", "app").build_app(absent, _keys(), absent)
+    routers = (
+        part("llm_worker", "admin").llm_router(absent, _keys()),
+        part("llm_worker", "spending.routes").usage_router(absent, absent, absent, _keys()),
+    )
+    app: FastAPI = part("llm_worker", "app").build_app(absent, _keys(), *routers)
     return app
 
 

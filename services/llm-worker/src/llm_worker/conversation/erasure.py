@@ -7,6 +7,7 @@ everybody, is made anew. A summary that is being written meanwhile loses by its 
 import hashlib
 from dataclasses import asdict, dataclass
 
+from llm_worker.spending.erasure import forget_usage
 from posta.postgres.pool import Connection, Database
 
 BY_PERSON = "the person"
@@ -86,6 +87,7 @@ async def _erase(connection: Connection, person: str) -> Erased:
     conversations = sorted({row["conversation"] for row in rows})
     answers = await connection.fetch("DELETE FROM answer WHERE event_id = ANY($1) RETURNING 1", events)
     shared = await connection.fetch("DELETE FROM cached_answer WHERE event_id = ANY($1) RETURNING 1", events)
+    await forget_usage(connection, person, events=events, conversations=conversations)
     await connection.execute("DELETE FROM conversation_turn WHERE event_id = ANY($1)", events)
     await connection.execute(
         "DELETE FROM conversation c WHERE (c.id = ANY($1) OR c.person = $2)"

@@ -119,6 +119,11 @@ class Lineup:
         return max(model.timeouts.total_s for model in self.models.values())
 
     @property
+    def currency(self) -> str:
+        """Of every price."""
+        return next(iter(self.models.values())).price.currency
+
+    @property
     def most_calls(self) -> int:
         """The most models that one question is asked in one handling."""
         return max(len(route.models) for route in self.routes)
