@@ -209,3 +209,50 @@ async def test_a_cancelled_wait_gives_its_place_back():
         await task
     await asyncio.sleep(0)
     assert not isinstance((await reserved(purse, ("a", False)))[0], NoRoom)
+
+
+async def test_what_a_provider_said_as_a_long_answer_began_is_compared_with_what_was_used_then():
+    """Its own use of a minute ago has aged out when the answer ends; it is nobody else's."""
+    office = Office(tpm=1000)
+    purse = office.purse()
+    (early,) = await reserved(purse, ("a", False))
+    settled(purse, early, tokens=900)
+    office.now += 55
+    await purse.look()
+    (late,) = await reserved(purse, ("a", False))
+    told_at, begun = office.now + 0.5, office.now
+    office.now += 8
+    said = Told(limits=(LimitTold(window="tpm", limit=1000, remaining=50, reset_s=55.0),))
+    purse.settle(late, begun=begun, tokens=50, report=Report(ok=1), told=said, told_at=told_at)
+    await purse.look()
+    (tpm,) = (window for window in purse.view.windows if window.name == "tpm")
+    assert tpm.used == 50
+
+
+async def test_what_others_used_is_noticed_however_long_the_answer_took():
+    office = Office(tpm=1000)
+    purse = office.purse()
+    (first,) = await reserved(purse, ("a", False))
+    told_at = office.now + 0.5
+    office.now += 8
+    said = Told(limits=(LimitTold(window="tpm", limit=1000, remaining=100, reset_s=20.0),))
+    purse.settle(first, begun=0.0, tokens=50, report=Report(ok=1), told=said, told_at=told_at)
+    await purse.look()
+    (tpm,) = (window for window in purse.view.windows if window.name == "tpm")
+    assert tpm.used == 900
+    office.now += 13
+    await purse.look()
+    (tpm,) = (window for window in purse.view.windows if window.name == "tpm")
+    assert tpm.used == 50, "twenty seconds after it was told, not after it was heard"
+
+
+async def test_a_refusals_wait_counts_from_when_it_was_said():
+    office = Office(rpm=10)
+    purse = office.purse()
+    (one,) = await reserved(purse, ("a", False))
+    office.now += 4
+    purse.settle(
+        one, begun=0.0, tokens=0, report=Report(ok=1), told=Told(retry_after_s=10.0), told_at=office.now - 3
+    )
+    await purse.look()
+    assert purse.view.closed_s == pytest.approx(7.0)

@@ -283,6 +283,9 @@ LLM_NO_ROOM = Counter(
     "Questions that had to wait for room, by model and why: a window, told, circuit, concurrency, others.",
     ["model", "why"],
 )
+LLM_UNDERESTIMATED = Counter(
+    "posta_llm_underestimated_total", "Calls that came to more tokens than were reserved for them.", ["model"]
+)
 LLM_FALLBACKS = Counter(
     "posta_llm_fallbacks_total",
     "Questions asked elsewhere, by the model that failed and its class.",

@@ -207,11 +207,15 @@ class Asker:
                 tokens=estimate,
                 report=report,
                 told=NOTHING if result is None else result.told,
+                told_at=begun if result is None else begun + result.headers_after_s,
             )
             if purse.is_urgent_news:
                 self._purses.hurry()
         if isinstance(result.verdict, Completion):
             self._paces[model.id].note(result.seconds)
+            self._turns.learn(turn, result.verdict)
+            if estimate > turn.reservation.need.tokens:
+                names.LLM_UNDERESTIMATED.labels(model.id).inc()
         return result
 
     def _request(self, inquiry: Inquiry, turn: Turn) -> Request:

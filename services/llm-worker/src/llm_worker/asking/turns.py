@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field
 
+from llm_worker.asking.calibration import Calibration
 from llm_worker.asking.estimate import most_tokens_of
 from llm_worker.asking.seams import PromptBuilder
 from llm_worker.asking.waits import Shortage
@@ -11,7 +12,7 @@ from llm_worker.budget.purse import NoRoom, Reservation
 from llm_worker.budget.purses import Purses
 from llm_worker.budget.visit import Need
 from llm_worker.prompt import Prompt
-from llm_worker.providers.completion import Failed, Usage
+from llm_worker.providers.completion import Completion, Failed, Usage
 from llm_worker.providers.lineup import Model, Route
 from llm_worker.spending.call import NO_LIMIT, Call, Limit, Tab
 from posta.errors import Permanent
@@ -84,6 +85,7 @@ class Turns:
     def __init__(self, purses: Purses, prompts: PromptBuilder) -> None:
         self._purses = purses
         self._prompts = prompts
+        self._calibrations: dict[str, Calibration] = {}
 
     async def at(self, models: list[Model], inquiry: Inquiry, prompt: Prompt) -> Turn:
         """A turn at the first of ``models`` that has room.
@@ -95,12 +97,11 @@ class Turns:
         for model in models:
             fitting, cuts = prompt, 0
             while True:
-                need = Need(
-                    tokens=most_tokens_of(fitting) + inquiry.longest_answer(model),
-                    is_urgent=inquiry.is_urgent,
-                )
+                answer = inquiry.longest_answer(model)
+                most = self._calibrated(model).most_tokens_of(fitting) + answer
+                need = Need(tokens=most, is_urgent=inquiry.is_urgent)
                 try:
-                    if model.context_tokens is not None and need.tokens > 2 * model.context_tokens:
+                    if _is_hopeless(fitting, answer, model):
                         raise NoRoom("too_large", wait_s=0.0)  # noqa: TRY301 - the same way out as a limit's
                     reservation = await self._purses.of(model).reserve(need, tenant=_hidden(inquiry.tenant))
                     call = inquiry.call(model, fitting)
@@ -131,11 +132,25 @@ class Turns:
             )
         )
 
+    def learn(self, turn: Turn, completion: Completion) -> None:
+        """Let what the model counted bring the next estimates of its prompts closer."""
+        if completion.tokens_in is not None:
+            self._calibrated(turn.model).note(turn.prompt, completion.tokens_in)
+
+    def _calibrated(self, model: Model) -> Calibration:
+        return self._calibrations.setdefault(model.id, Calibration())
+
     def shortage(self, model: Model, failed: Failed) -> Shortage:
         """What a 429 means for the question that met it."""
         wait_s = getattr(failed.failure, "wait_s", 0.0)
         everywhere = self._purses.is_full_everywhere()
         return Shortage(why=f"{model.id}: {failed.failure}", wait_s=wait_s, everywhere=everywhere)
+
+
+def _is_hopeless(prompt: Prompt, answer_tokens: int, model: Model) -> bool:
+    """Whether it cannot fit the model's context; the estimate is at most twice what prose comes to."""
+    most = most_tokens_of(prompt) + answer_tokens
+    return model.context_tokens is not None and most > 2 * model.context_tokens
 
 
 def _hidden(tenant: str) -> str:

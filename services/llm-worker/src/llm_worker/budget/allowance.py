@@ -13,6 +13,10 @@ from dataclasses import dataclass
 
 DAY_S = 24 * 3600.0
 STEPS = 128
+_REMEMBERED_STEPS = STEPS // 2
+"""So long after it stopped counting a use is still known: what a provider said during a long answer."""
+LONGEST_LEASE_SHARE = 1 / 30
+"""Of a minute: how long a lease is usable."""
 _SLACK_SHARE, _SLACK_LEAST_S, _SLACK_MOST_S = 0.01, 0.15, 2.0
 
 
@@ -82,11 +86,17 @@ class Counts:
         self.by_end = {} if by_end is None else by_end
 
     def used(self, now: float) -> int:
-        """What counts now; what no longer does is forgotten."""
+        """What counts now; what has not for a while is forgotten."""
         reached = math.floor(now / self.window.step_s)
-        for end in [end for end in self.by_end if end <= reached]:
+        for end in [end for end in self.by_end if end <= reached - _REMEMBERED_STEPS]:
             del self.by_end[end]
-        return sum(self.by_end.values())
+        return sum(amount for end, amount in self.by_end.items() if end > reached)
+
+    def used_then(self, at: float) -> int:
+        """What counted at a time not long ago; leases of that moment included, calls begun since not."""
+        first = math.floor(at / self.window.step_s)
+        last = self.window.end_of(at + self.window.length_s * LONGEST_LEASE_SHARE)
+        return sum(amount for end, amount in self.by_end.items() if first < end <= last)
 
     def add(self, amount: int, used_at: float) -> None:
         """Count a use."""
@@ -115,7 +125,8 @@ class Counts:
         excess = self.used(now) + amount - limit
         if excess <= 0:
             return now
-        for end in sorted(self.by_end):
+        reached = math.floor(now / self.window.step_s)
+        for end in sorted(end for end in self.by_end if end > reached):
             excess -= self.by_end[end]
             if excess <= 0:
                 return end * self.window.step_s

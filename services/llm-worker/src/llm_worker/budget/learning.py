@@ -17,12 +17,12 @@ def learn(book: Book, told: Told, rules: Rules) -> None:
         window = windows[one.window]
         book.told[one.window] = ToldLimit(limit=one.limit)
         if one.remaining is not None:
-            _notice_others(book, window, one)
+            _notice_others(book, window, one, told.age_s)
     if told.retry_after_s is None:
         return
     if book.now >= book.closed_until:
         _infer(book, windows["rpm"], told, rules)
-    book.closed_until = max(book.closed_until, book.now + told.retry_after_s)
+    book.closed_until = max(book.closed_until, book.now + told.retry_after_s - told.age_s)
 
 
 def _infer(book: Book, rpm: Window, told: Told, rules: Rules) -> None:
@@ -36,10 +36,15 @@ def _infer(book: Book, rpm: Window, told: Told, rules: Rules) -> None:
         book.told["rpm"] = ToldLimit(limit=limit, until=book.now + _INFERRED_S)
 
 
-def _notice_others(book: Book, window: Window, told: LimitTold) -> None:
-    """What the provider counts and we do not was used by somebody else with the same account."""
+def _notice_others(book: Book, window: Window, told: LimitTold, age_s: float) -> None:
+    """What the provider counted and we did not was used by somebody else with the same account.
+
+    Compared is what both counted when the provider said so: a long answer ends after much of what it
+    counted has aged out.
+    """
     counts = book.counts_of(window)
-    others = told.limit - (told.remaining or 0) - counts.used(book.now)
-    if others > 0:
-        reset_s = window.length_s if told.reset_s is None else min(told.reset_s, window.length_s)
-        counts.add_until(others, book.now + reset_s)
+    at = book.now - age_s
+    others = told.limit - (told.remaining or 0) - counts.used_then(at)
+    reset_s = window.length_s if told.reset_s is None else min(told.reset_s, window.length_s)
+    if others > 0 and at + reset_s > book.now:
+        counts.add_until(others, at + reset_s)

@@ -38,6 +38,5 @@ def view_of(book: Book, visit: Visit, rules: Rules) -> View:
 def _use(book: Book, window: Window, rules: Rules) -> WindowUse:
     counts = book.counts_of(window)
     amount, limit = counts.used(book.now), book.limit_of(window, rules.allowance)
-    ends = min(counts.by_end, default=None)
-    frees_in_s = max(0.0, ends * window.step_s - book.now) if ends is not None else 0.0
+    frees_in_s = min((s for end in counts.by_end if (s := end * window.step_s - book.now) > 0), default=0.0)
     return WindowUse(name=window.name, used=amount, limit=limit, frees_in_s=frees_in_s)

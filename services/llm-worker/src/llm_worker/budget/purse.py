@@ -97,7 +97,8 @@ class Purse:
         """The refusal, when it was given, and until when it is believed."""
         self._spent: list[Spent] = []
         self._reports: list[Report] = []
-        self._told: list[Told] = []
+        self._told: list[tuple[Told, float]] = []
+        """With the time at which it was told."""
         self._questions: dict[str, int] = {}
         self._recent = 0.0
         """Calls between visits, smoothed: how many to lease ahead."""
@@ -140,8 +141,12 @@ class Purse:
         tokens: int,
         report: Report,
         told: Told = NOTHING,
+        told_at: float | None = None,
     ) -> None:
-        """The call was on its way at ``begun`` (monotonic) and came to ``tokens``."""
+        """The call was on its way at ``begun`` (monotonic) and came to ``tokens``.
+
+        ``told`` was the provider's word at ``told_at`` (monotonic; None: now).
+        """
         self._in_flight -= 1
         last = reservation.last
         self._spent.append(
@@ -155,7 +160,7 @@ class Purse:
         )
         self._report(reservation, report)
         if told:
-            self._told.append(told)
+            self._told.append((told, self._monotonic() if told_at is None else told_at))
             if told.retry_after_s is not None:
                 denied = Denied(why="told", wait_s=told.retry_after_s)
                 self._believe(denied)
@@ -187,7 +192,7 @@ class Purse:
     def is_urgent_news(self) -> bool:
         """Whether the book should hear of us at once: something failed, or a limit was told by a refusal."""
         return any(r.failed or r.canary for r in self._reports) or any(
-            told.retry_after_s is not None for told in self._told
+            told.retry_after_s is not None for told, _ in self._told
         )
 
     @property
@@ -345,7 +350,9 @@ class Purse:
                 owner=self._owner,
                 spent=tuple(self._spent),
                 reports=tuple(self._reports),
-                told=tuple(self._told),
+                told=tuple(
+                    replace(told, age_s=max(0.0, self._monotonic() - at)) for told, at in self._told
+                ),
                 questions=self._questions,
                 held=self._in_flight + (self._lease.calls if self._lease else 0),
                 needs=needs,

@@ -3,14 +3,14 @@
 import math
 from dataclasses import replace
 
-from llm_worker.budget.allowance import Window
+from llm_worker.budget.allowance import LONGEST_LEASE_SHARE, Window
 from llm_worker.budget.book import Book, Want
 from llm_worker.budget.visit import Denied, Grant, Need, Rules, Visit
 from llm_worker.circuit.breaker import Canary, Refused
 
 _BUSY_SHARE = 0.5
 """Beyond so much use a lease is short: what is leased and not used is lost to the others."""
-_LIFE_MINUTES, _BUSY_LIFE_MINUTES = 1 / 30, 1 / 60
+_LIFE_MINUTES, _BUSY_LIFE_MINUTES = LONGEST_LEASE_SHARE, 1 / 60
 _LATE_MINUTES = 1 / 60
 """So long after it could come again, a worker that was turned away is no longer believed to wait."""
 _SLOT_AGAIN_S = 0.2

@@ -102,6 +102,7 @@ class HttpProvider:
             verdict=verdict,
             told=told,
             sent_after_s=call.sent_after_s,
+            headers_after_s=call.headers_after_s,
             seconds=time.monotonic() - started,
         )
 
@@ -118,6 +119,7 @@ class HttpProvider:
         )
         async with asyncio.timeout(limits.first_token_s if model.stream else limits.total_s) as limit:
             response = await self._client.send(request, stream=True, follow_redirects=False)
+            call.headers_after_s = time.monotonic() - call.started
             try:
                 return await _read(response, call, limit)
             finally:
@@ -155,6 +157,7 @@ class _Call:
     request: Request
     started: float
     sent_after_s: float = 0.0
+    headers_after_s: float = 0.0
     first_token: bool = False
     is_streamed: bool = False
 

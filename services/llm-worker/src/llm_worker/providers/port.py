@@ -51,6 +51,8 @@ class Result:
     """What the response said of the provider's limits."""
     sent_after_s: float = 0.0
     """Seconds from the start of the call until the whole request was on the wire."""
+    headers_after_s: float = 0.0
+    """Seconds from the start of the call until the response's headers were here: ``told`` is of then."""
     seconds: float = 0.0
     """How long it took in all."""
 

@@ -47,6 +47,8 @@ class Told:
     limits: tuple[LimitTold, ...] = ()
     retry_after_s: float | None = None
     """Of a 429: until then every call would be refused."""
+    age_s: float = 0.0
+    """How long ago the response began: what it says is of that moment, and a long answer ends much later."""
 
     def __bool__(self) -> bool:
         """Whether it told anything."""
