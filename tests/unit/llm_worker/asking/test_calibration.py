@@ -6,7 +6,9 @@ from llm_worker.asking.calibration import Calibration
 from llm_worker.asking.estimate import most_tokens_of
 from llm_worker.prompt import Prompt
 
-PROSE = "Where is my order? I placed it ten days ago, and nobody has told me anything about it since then. " * 4
+PROSE = (
+    "Where is my order? I placed it ten days ago, and nobody has told me anything about it since then. " * 4
+)
 
 
 def prompt(text):
@@ -40,7 +42,12 @@ def test_it_never_grows_above_the_estimate():
 
 @pytest.mark.parametrize(
     "text",
-    ["4111 1111 1111 1111 0042", "¡¿?!¡¿?! …", "你好，我的订单在哪里？", "aGVsbG8gd29ybGQhIHRoaXMgaXMgYmFzZTY0"],
+    [
+        "4111 1111 1111 1111 0042",
+        "¡¿?!¡¿?! …",
+        "你好，我的订单在哪里？",
+        "aGVsbG8gd29ybGQhIHRoaXMgaXMgYmFzZTY0",
+    ],
     ids=["digits", "signs", "another script", "no words"],
 )
 def test_what_is_not_prose_is_estimated_as_before(text):

@@ -70,6 +70,22 @@ class AtLeastTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class AtMostTimes:
+    """Ours is at most ``factor`` times the peer's."""
+
+    factor: float
+    peer: str
+
+    def text(self, unit: str) -> str:  # noqa: ARG002 - the protocol's form
+        """See ``Target``."""
+        return f"≤ {self.factor:g} × {self.peer}"  # noqa: RUF001 - times
+
+    def is_met(self, medians: Medians) -> bool | None:
+        """See ``Target``."""
+        return medians[OURS] <= self.factor * medians[self.peer] if self.peer in medians else None
+
+
+@dataclass(frozen=True, slots=True)
 class AtLeast:
     """Ours is at least this."""
 

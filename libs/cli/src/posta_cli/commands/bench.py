@@ -32,6 +32,8 @@ _QUICK_REQUESTS = 5_000
 _FULL_REQUESTS = 40_000
 _QUICK_DELIVERIES = 1_000
 _FULL_DELIVERIES = 10_000
+_QUICK_MAILS, _QUICK_MINUTE_S, _QUICK_QUESTIONS = 120, 3.0, 200
+_FULL_MAILS, _FULL_MINUTE_S, _FULL_QUESTIONS = 500, 6.0, 1_000
 
 
 @app.callback()
@@ -97,6 +99,35 @@ def notifier(
     """Notifier beside a sender without order, ledger, limits or retries: deliveries/s and CPU for each."""
     wanted = deliveries or (_QUICK_DELIVERIES if quick else _FULL_DELIVERIES)
     report = asyncio.run(_measure_notifier(wanted, rounds))
+    tables = markdown.render(report)
+    if write is not None:
+        _write(write, tables, report.name)
+    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+
+@app.command()
+def llm(
+    *,
+    as_json_form: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer mails: two minutes, not ten.")] = False,
+    mails: Annotated[int | None, typer.Option("--mails", min=20, help="So many mails in the box.")] = None,
+    minute_s: Annotated[
+        float | None,
+        typer.Option("--minute", min=1, max=60, help="Seconds that a minute of the provider's takes."),
+    ] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Put the tables into this page.")] = None,
+) -> None:
+    """Two llm-workers beside two naive ones: the same mailbox, the same allowance, at the same time."""
+    # A service's own code, which no other command needs: not loaded by `posta status` and the like.
+    from posta_cli.bench.answering.backlog import Size as MailboxSize  # noqa: PLC0415
+    from posta_cli.bench.answering.report import measured  # noqa: PLC0415
+
+    size = MailboxSize(
+        mails=mails or (_QUICK_MAILS if quick else _FULL_MAILS),
+        minute_s=minute_s or (_QUICK_MINUTE_S if quick else _FULL_MINUTE_S),
+    )
+    questions = _QUICK_QUESTIONS if quick else _FULL_QUESTIONS
+    report = asyncio.run(measured(size, questions=questions, say=_say))
     tables = markdown.render(report)
     if write is not None:
         _write(write, tables, report.name)

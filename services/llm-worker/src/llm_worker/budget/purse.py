@@ -350,9 +350,7 @@ class Purse:
                 owner=self._owner,
                 spent=tuple(self._spent),
                 reports=tuple(self._reports),
-                told=tuple(
-                    replace(told, age_s=max(0.0, self._monotonic() - at)) for told, at in self._told
-                ),
+                told=tuple(replace(told, age_s=max(0.0, self._monotonic() - at)) for told, at in self._told),
                 questions=self._questions,
                 held=self._in_flight + (self._lease.calls if self._lease else 0),
                 needs=needs,

@@ -29,6 +29,8 @@ MAX_TOKENS = 150
 ANSWER_CHARS = 400
 _LATENCY_MINUTES = 1 / 60
 """The provider thinks for a second of a whole minute."""
+_JITTER_MINUTES = 1 / 60
+"""A second of a whole minute: this machine is busy, and its seconds are not scaled."""
 _LIMIT_MINUTES = 180.0
 _LOOK_MINUTES = 5.0
 _TAIL_CHARS = 3000
@@ -37,7 +39,7 @@ models:
   main:
     provider: main
     max_tokens: {max_tokens}
-    limits: {{minute_s: {minute_s}}}
+    limits: {{minute_s: {minute_s}, jitter_s: {jitter_s}}}
 """
 
 
@@ -98,7 +100,8 @@ async def backlog(folder: Path, bootstrap: str, size: Size, *, rpm: int, tpm: in
             await one.tell_sandbox(
                 "llm/limits", rpm=rpm, tpm=tpm, window_s=size.minute_s, counts="sliding", form="groq"
             )
-        models = _TABLES.format(max_tokens=MAX_TOKENS, minute_s=size.minute_s)
+        jitter_s = _JITTER_MINUTES * size.minute_s
+        models = _TABLES.format(max_tokens=MAX_TOKENS, minute_s=size.minute_s, jitter_s=jitter_s)
         workers = [await stack.enter_async_context(ours.worker(models=models)) for _ in range(2)]
         limit_s = _LIMIT_MINUTES * size.minute_s
         naive = await stack.enter_async_context(_naive(folder, theirs, size))
@@ -106,7 +109,7 @@ async def backlog(folder: Path, bootstrap: str, size: Size, *, rpm: int, tpm: in
         watching = asyncio.create_task(_watch(ours, workers[0], size, len(every), said, say), name="watch")
         try:
             begun = time.time()
-            await ours.ask(_events(every))
+            await ours.ask(events_of(every))
             complete = await ours.answered(len(every), within_s=_LIMIT_MINUTES * size.minute_s)
         finally:
             await end(watching)
@@ -130,9 +133,7 @@ async def backlog(folder: Path, bootstrap: str, size: Size, *, rpm: int, tpm: in
         )
 
 
-async def _watch(
-    ours: Stage, worker: Served, size: Size, count: int, said: list[str], say: Say
-) -> None:
+async def _watch(ours: Stage, worker: Served, size: Size, count: int, said: list[str], say: Say) -> None:
     """Ask from time to time why questions wait, as an operator would."""
     while True:
         await asyncio.sleep(_LOOK_MINUTES * size.minute_s)
@@ -170,7 +171,13 @@ async def _naive(folder: Path, theirs: Stage, size: Size) -> AsyncIterator[_Naiv
         instruction={str(language): text for language, text in rules.system.items()},
     )
     result, output = folder / "naive.json", folder / "naive.log"
-    argv = [sys.executable, "-m", "posta_cli.bench.answering.naive_worker", str(result), json.dumps(asdict(task))]
+    argv = [
+        sys.executable,
+        "-m",
+        "posta_cli.bench.answering.naive_worker",
+        str(result),
+        json.dumps(asdict(task)),
+    ]
     with output.open("wb") as log:
         process = await asyncio.create_subprocess_exec(*argv, env=clean_environment(), stdout=log, stderr=log)
     try:
@@ -181,7 +188,7 @@ async def _naive(folder: Path, theirs: Stage, size: Size) -> AsyncIterator[_Naiv
             await process.wait()
 
 
-def _events(every: Sequence[Letter]) -> list[tuple[str, str, EmailReceived]]:
+def events_of(every: Sequence[Letter]) -> list[tuple[str, str, EmailReceived]]:
     """As email-poller would hand them on: read from the raw mail by its own code."""
     policy = TakingPolicy(own_addresses=frozenset({ACCOUNT}))
     found = []

@@ -37,7 +37,10 @@ FREQUENT: dict[Language, tuple[tuple[str, str], ...]] = {
         ("Stock", "How do I know if something is in stock?"),
         ("Restock", "When do you restock sold out items?"),
         ("Reservation", "Can you reserve an item for me until next week?"),
-        ("Delivery", "My partner and I are planning a trip, so: what delivery time should we count on at most?"),
+        (
+            "Delivery",
+            "My partner and I are planning a trip, so: what delivery time should we count on at most?",
+        ),
         ("Gift", "Do you gift-wrap orders?"),
         ("Invoice", "Will there be an invoice in the parcel for my company?"),
     ),
@@ -77,15 +80,24 @@ PRODUCT: dict[Language, tuple[tuple[str, str], ...]] = {
     "en": (
         ("{product}", "How much is the {product}?"),
         ("{product}", "Do you still have the {product} in size {size}?"),
-        ("Question about the {product}", "Is the {product} available in {colour}? I only see it in other colours."),
+        (
+            "Question about the {product}",
+            "Is the {product} available in {colour}? I only see it in other colours.",
+        ),
         ("{product}", "What is the {product} made of, and can it go into the dryer?"),
         ("Which one?", "What is the difference between the {product} and the {other}? Which one is warmer?"),
-        ("Sizing of the {product}", "I am {height} cm tall and weigh {weight} kg. Which size of the {product} fits me?"),
+        (
+            "Sizing of the {product}",
+            "I am {height} cm tall and weigh {weight} kg. Which size of the {product} fits me?",
+        ),
     ),
     "es": (
         ("{product}", "¿Qué precio tiene: {product}?"),
         ("{product}", "¿Os queda algo de esto en la talla {size}? {product}"),
-        ("Duda sobre {product}", "¿Está disponible en {colour}? En la web solo la veo en otros colores: {product}."),
+        (
+            "Duda sobre {product}",
+            "¿Está disponible en {colour}? En la web solo la veo en otros colores: {product}.",
+        ),
         ("{product}", "¿De qué tejido es ({product}) y se puede meter en la secadora?"),
         ("¿Cuál elijo?", "¿Qué diferencia hay entre estos dos: {product} y {other}? ¿Cuál abriga más?"),
         ("Talla de {product}", "Mido {height} cm y peso {weight} kg. ¿Qué talla me va mejor de {product}?"),
@@ -95,20 +107,44 @@ PRODUCT: dict[Language, tuple[tuple[str, str], ...]] = {
 ORDER: dict[Language, tuple[tuple[str, str], ...]] = {
     "en": (
         ("Order {order}", "Where is my order {order}? I placed it {days} days ago and heard nothing since."),
-        ("Order {order}", "I ordered the {product} in {size}, but a {size2} came. How do we solve this? Order {order}."),
-        ("Wrong address", "I gave the wrong house number in order {order}. Can you still change it to {number}?"),
-        ("Refund of {order}", "I sent order {order} back {days} days ago and the money is not on my account yet."),
+        (
+            "Order {order}",
+            "I ordered the {product} in {size}, but a {size2} came. How do we solve this? Order {order}.",
+        ),
+        (
+            "Wrong address",
+            "I gave the wrong house number in order {order}. Can you still change it to {number}?",
+        ),
+        (
+            "Refund of {order}",
+            "I sent order {order} back {days} days ago and the money is not on my account yet.",
+        ),
         ("Cancel {order}", "Please cancel order {order}, I ordered twice by mistake."),
-        ("Damaged parcel", "The parcel of order {order} arrived open and the {product} has a hole in the sleeve."),
+        (
+            "Damaged parcel",
+            "The parcel of order {order} arrived open and the {product} has a hole in the sleeve.",
+        ),
         ("Invoice", "I need the invoice of order {order} with my tax number {tax} on it."),
     ),
     "es": (
         ("Pedido {order}", "¿Dónde está mi pedido {order}? Lo hice hace {days} días y no sé nada."),
-        ("Pedido {order}", "Pedí la talla {size} y me ha llegado una {size2}. ¿Cómo lo arreglamos? Pedido {order}: {product}."),
-        ("Dirección equivocada", "Puse mal el número de mi calle en el pedido {order}. ¿Podéis cambiarlo al {number}?"),
-        ("Reembolso {order}", "Devolví el pedido {order} hace {days} días y todavía no tengo el dinero en la cuenta."),
+        (
+            "Pedido {order}",
+            "Pedí la talla {size} y me ha llegado una {size2}. ¿Cómo lo arreglamos? Pedido {order}: {product}.",
+        ),
+        (
+            "Dirección equivocada",
+            "Puse mal el número de mi calle en el pedido {order}. ¿Podéis cambiarlo al {number}?",
+        ),
+        (
+            "Reembolso {order}",
+            "Devolví el pedido {order} hace {days} días y todavía no tengo el dinero en la cuenta.",
+        ),
         ("Cancelar {order}", "Cancelad por favor el pedido {order}, lo he hecho dos veces sin querer."),
-        ("Paquete dañado", "El paquete del pedido {order} llegó abierto y la prenda tiene un agujero: {product}."),
+        (
+            "Paquete dañado",
+            "El paquete del pedido {order} llegó abierto y la prenda tiene un agujero: {product}.",
+        ),
         ("Factura", "Necesito la factura del pedido {order} con mi NIF {tax}."),
     ),
 }
@@ -148,8 +184,24 @@ SIGNATURES = (
     "-- \n{name}\nThis e-mail is confidential. If you are not its addressee, delete it and tell the sender.\n",
 )
 NAMES: dict[Language, tuple[str, ...]] = {
-    "en": ("Emily Carter", "Dan Brooks", "Helen Moore", "Oliver Hughes", "Grace Patel", "Tom Evans", "Ruth Cole"),
-    "es": ("Marta Gil", "Jorge Pérez", "Lucía Romero", "Álvaro Soto", "Nuria Vidal", "Iker Ruiz", "Carmen Leal"),
+    "en": (
+        "Emily Carter",
+        "Dan Brooks",
+        "Helen Moore",
+        "Oliver Hughes",
+        "Grace Patel",
+        "Tom Evans",
+        "Ruth Cole",
+    ),
+    "es": (
+        "Marta Gil",
+        "Jorge Pérez",
+        "Lucía Romero",
+        "Álvaro Soto",
+        "Nuria Vidal",
+        "Iker Ruiz",
+        "Carmen Leal",
+    ),
 }
 COLOURS: dict[Language, tuple[str, ...]] = {
     "en": ("navy", "green", "black", "off-white"),

@@ -140,7 +140,9 @@ class _Writer:
         closing = self._chance.choice(phrases.CLOSINGS[language])
         own = [greeting, question, f"{closing}\n{name}" if closing.endswith(",") else closing]
         signature = self._chance.choice(phrases.SIGNATURES).format(
-            name=name, number=self._chance.randint(1, 90), phone=f"+34 6{self._chance.randint(10**7, 10**8 - 1)}"
+            name=name,
+            number=self._chance.randint(1, 90),
+            phone=f"+34 6{self._chance.randint(10**7, 10**8 - 1)}",
         )
         parts = [part for part in (*own, signature) if part]
         if before is not None:
