@@ -53,7 +53,7 @@ from posta.domain.envelope import Event
 from posta.domain.language import Language
 from posta.domain.payloads import DiscordInteraction, EmailReceived
 from posta.engine.message import GivenUp, Message, Publish
-from posta.errors import Expired, NotNow, Transient
+from posta.errors import Expired, NotNow, Transient, Unavailable
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -225,7 +225,11 @@ class AnswerQuestions:
         )
         if not isinstance(failure, Expired):
             self._waiting.enter(
-                inquiry.event_id, why=shortage.why, is_urgent=inquiry.is_urgent, wait_s=shortage.wait_s
+                inquiry.event_id,
+                why=shortage.why,
+                is_urgent=inquiry.is_urgent,
+                wait_s=shortage.wait_s,
+                in_hand=isinstance(failure, Unavailable),
             )
         return failure
 

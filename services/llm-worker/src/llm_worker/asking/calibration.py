@@ -4,7 +4,8 @@
     from then on         ordinary words by the worst of the last 200 ratios and 15 % more; digits, signs, long
                          strings and other scripts as before, for no ratio learned from prose holds for them
 
-What is reserved and not used is lost to the other questions of that moment, so a closer guess is more answers a minute.
+What is reserved and not used is lost to the other questions of that moment, so a closer guess
+is more answers a minute.
 """
 
 import math

@@ -19,6 +19,8 @@ class Waiter:
     is_urgent: bool
     since: float
     again_at: float
+    in_hand: bool
+    """It takes the next room itself; else it comes again later, perhaps from a lane."""
 
 
 class WaitingRoom:
@@ -29,12 +31,12 @@ class WaitingRoom:
         self._waiters: dict[str, Waiter] = {}
         self._look_again_at = 0.0
 
-    def enter(self, event_id: str, *, why: str, is_urgent: bool, wait_s: float) -> None:
+    def enter(self, event_id: str, *, why: str, is_urgent: bool, wait_s: float, in_hand: bool = True) -> None:
         """It was turned away; a question that waits already keeps its ``since``."""
         now = self._clock()
         before = self._waiters.get(event_id)
         since = now if before is None else before.since
-        waiter = Waiter(why=why, is_urgent=is_urgent, since=since, again_at=now + wait_s)
+        waiter = Waiter(why=why, is_urgent=is_urgent, since=since, again_at=now + wait_s, in_hand=in_hand)
         self._waiters[event_id] = waiter
         names.LLM_WAITING.set(len(self._waiters))
 
@@ -49,9 +51,9 @@ class WaitingRoom:
             names.LLM_WAITING.set(len(self._waiters))
 
     def unhurried(self, *, beside: str) -> int:
-        """How many wait that are not urgent, the one ``beside`` not counted."""
+        """How many are in hand that are not urgent, the one ``beside`` not counted."""
         self._forget_gone()
-        return sum(not one.is_urgent for key, one in self._waiters.items() if key != beside)
+        return sum(one.in_hand and not one.is_urgent for key, one in self._waiters.items() if key != beside)
 
     def by_reason(self) -> dict[str, int]:
         """How many wait, by why."""

@@ -1,4 +1,4 @@
-"""A full mailbox under a provider's limits: two llm-workers and two naive workers on the same mails, at the same time."""
+"""A full mailbox under a provider's limits: two llm-workers and two naive ones on the same mails at once."""
 
 import asyncio
 import json
@@ -13,7 +13,6 @@ from pathlib import Path
 from email_poller.decision import Facts, MailId, Take, TakingPolicy, decide
 from email_poller.parse import parse
 from llm_worker.rules import load_rules
-
 from posta.domain.ids import email_event_id
 from posta.domain.payloads import EmailReceived
 from posta.tasks import end
@@ -81,7 +80,7 @@ class Run:
         return self.ended - self.begun
 
     def waited_minutes(self, *, called: bool) -> float:
-        """How long the middle one of the mails that needed a call, or none, waited, in the provider's minutes."""
+        """How long the middle one of the mails with a call, or without, waited, in the provider's minutes."""
         waits = [wait for uid, wait in self.waits_s.items() if (uid in self.called) is called]
         return statistics.median(waits or [0.0]) / self.allowed.minute_s
 
@@ -103,7 +102,6 @@ async def backlog(folder: Path, bootstrap: str, size: Size, *, rpm: int, tpm: in
         jitter_s = _JITTER_MINUTES * size.minute_s
         models = _TABLES.format(max_tokens=MAX_TOKENS, minute_s=size.minute_s, jitter_s=jitter_s)
         workers = [await stack.enter_async_context(ours.worker(models=models)) for _ in range(2)]
-        limit_s = _LIMIT_MINUTES * size.minute_s
         naive = await stack.enter_async_context(_naive(folder, theirs, size))
         said: list[str] = []
         watching = asyncio.create_task(_watch(ours, workers[0], size, len(every), said, say), name="watch")

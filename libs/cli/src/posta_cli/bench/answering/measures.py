@@ -1,4 +1,4 @@
-"""What the sandbox's ledger says of a run: refusals before and after learning, and the share of an allowance used. PURE."""
+"""What the sandbox's ledger says of a run: refusals, and the share of an allowance used. PURE."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

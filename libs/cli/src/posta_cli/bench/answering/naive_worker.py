@@ -1,4 +1,4 @@
-"""Two naive workers in one process: one mail at a time each, sleeping on 429. Run: ``… BASE_URL RESULT JSON``."""
+"""Two naive workers in one process: one mail at a time each, sleeping on 429. Run: ``… RESULT TASK``."""
 
 import asyncio
 import json

@@ -1,5 +1,6 @@
-"""What one llm-worker itself costs: a provider that answers at once, questions that all need it, the whole path."""
+"""What llm-worker itself costs on the whole path: a provider that answers at once, questions that need it."""
 
+import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ async def overhead(folder: Path, bootstrap: str, *, questions: int) -> Overhead:
             cpu_s, calls = worker.cpu_s() - before, await _calls(worker)
         published = sorted(place.answered_at.values())[20:]
     call_s = (calls[0] - call_before[0]) / (calls[1] - call_before[1])
-    between = sorted(later - earlier for earlier, later in zip(published, published[1:], strict=False))
+    between = sorted(later - earlier for earlier, later in itertools.pairwise(published))
     middle = between[len(between) // _QUARTERS : -(len(between) // _QUARTERS)]
     peak_mib = await _at_once(folder, bootstrap, asked[questions:])
     return Overhead(
@@ -64,7 +65,8 @@ async def _at_once(folder: Path, bootstrap: str, asked: Questions) -> float:
         await place.tell_sandbox("llm/settings", latency_s=_LATENCY_S, answer_chars=400)
         async with place.worker(models=_MODELS, POSTA_LLM__CONCURRENCY=str(AT_ONCE)) as worker:
             await _answer(place, asked)
-            return worker.peak_mib()
+            peak_mib: float = worker.peak_mib()
+            return peak_mib
 
 
 async def _answer(place: Stage, asked: Questions) -> None:

@@ -22,7 +22,7 @@ async def measured(size: Size, *, questions: int, say: Say) -> Report:
     return Report(
         name="llm",
         date=datetime.now(UTC).isoformat(timespec="minutes"),
-        size=f"{size.mails} mails, a minute takes {size.minute_s:g} s, {questions} questions for the overhead",
+        size=f"{size.mails} mails, a minute takes {size.minute_s:g} s; overhead: {questions} questions",
         machine=before,
         versions=versions(),
         outcomes=outcomes,

@@ -51,7 +51,7 @@ class AnsweringBench:
         value = spread([found.ms])
         return Outcome(
             name="overhead",
-            title="a question's handling beside the provider's call, one at a time: desk, budget, claim, store, publish",
+            title="handling a question beside the provider's call, one at a time, on the whole path",
             unit="ms",
             targets=(AtMost(5), NoteAtMost(15, _CPU), NoteAtMost(200, _MEMORY)),
             ours=Figures(

@@ -1,4 +1,4 @@
-"""Where llm-workers are measured: topics and tables of their own, the sandbox as provider, the workers as processes."""
+"""Where llm-workers are measured: own topics and tables, the sandbox as provider, workers as processes."""
 
 import asyncio
 import os
@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaConsumer
+
 from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.catalogue.product import Product
-
 from posta.auth import describe_key, new_key
 from posta.domain.envelope import Event, decode, encode
 from posta.domain.payloads import Payload
@@ -142,7 +142,7 @@ class Stage:
 async def stage(folder: Path, bootstrap: str) -> AsyncIterator[Stage]:
     """Fresh topics, tables, catalogue and provider for the block."""
     kafka = KafkaSettings(bootstrap_servers=bootstrap, topic_prefix=f"b{secrets.token_hex(4)}.")
-    folder.mkdir(parents=True)
+    await asyncio.to_thread(folder.mkdir, parents=True)
     port = free_port()
     env = clean_environment() | {
         "POSTA_SANDBOX__PORT": str(port),

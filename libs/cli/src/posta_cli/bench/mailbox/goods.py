@@ -17,7 +17,8 @@ class Goods:
     @property
     def line(self) -> str:
         """Its line in a price list."""
-        return f"- {self.name} (SKU {self.sku}); price {self.price_eur} EUR; {self.stock} in stock; {self.description}"
+        facts = f"price {self.price_eur} EUR; {self.stock} in stock; {self.description}"
+        return f"- {self.name} (SKU {self.sku}); {facts}"
 
 
 _ROWS = """

@@ -1,7 +1,7 @@
 """What the customers of a made-up clothes shop ask by mail, in their words: PURE data.
 
-Written by hand after reading ``faq.yaml``, so the frequent questions are not a blind test of it
-(``posta llm eval-faq`` is the measure of that). ``{product}``, ``{size}``, ``{order}`` and so on are filled in.
+Written by hand after reading ``faq.yaml``, so the frequent questions are no blind test of it
+(``posta llm eval-faq`` is the measure of that). What stands in braces is filled in.
 """
 
 from typing import Literal
@@ -88,7 +88,7 @@ PRODUCT: dict[Language, tuple[tuple[str, str], ...]] = {
         ("Which one?", "What is the difference between the {product} and the {other}? Which one is warmer?"),
         (
             "Sizing of the {product}",
-            "I am {height} cm tall and weigh {weight} kg. Which size of the {product} fits me?",
+            "I am {height} cm tall, {weight} kg. Which size of the {product} fits?",
         ),
     ),
     "es": (
@@ -130,7 +130,7 @@ ORDER: dict[Language, tuple[tuple[str, str], ...]] = {
         ("Pedido {order}", "¿Dónde está mi pedido {order}? Lo hice hace {days} días y no sé nada."),
         (
             "Pedido {order}",
-            "Pedí la talla {size} y me ha llegado una {size2}. ¿Cómo lo arreglamos? Pedido {order}: {product}.",
+            "Pedí la talla {size} y ha llegado una {size2}. ¿Qué hacemos? Pedido {order}: {product}.",
         ),
         (
             "Dirección equivocada",
@@ -181,7 +181,7 @@ SIGNATURES = (
     "-- \n{name} | Estudio Ribera\nC/ Mayor {number}, 28013 Madrid\nTel. {phone}\nwww.example.test\n",
     "Sent from my phone",
     "Enviado desde mi móvil",
-    "-- \n{name}\nThis e-mail is confidential. If you are not its addressee, delete it and tell the sender.\n",
+    "-- \n{name}\nThis e-mail is confidential. If you are not its addressee, delete it and tell us.\n",
 )
 NAMES: dict[Language, tuple[str, ...]] = {
     "en": (

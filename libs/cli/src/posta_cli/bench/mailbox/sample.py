@@ -1,4 +1,4 @@
-"""A shop's mailbox for a benchmark: whole mails as they come in, made from a seed, the same for everybody. PURE.
+"""A shop's mailbox for a benchmark: whole mails as they come in, made from a seed. PURE.
 
     40 %  frequent questions (shipping, payment, returns, sizes, stock), some in words no FAQ foresees
     20 %  about products, some of them popular and so asked about again and again
@@ -47,7 +47,7 @@ class Letter:
 
 def letters(count: int, *, seed: int = 500) -> list[Letter]:
     """``count`` mails in the order they come in."""
-    made = _Writer(random.Random(seed))  # noqa: S311 - a sample, not a secret
+    made = _Writer(random.Random(seed))
     for kind in made.kinds(count):
         made.write(kind)
     return made.letters
