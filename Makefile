@@ -45,8 +45,9 @@ chaos: $(VENV)/.posta-dev ## Long fault runs, 35 minutes and more (POSTA_SOAK_S=
 ##@ Measure
 .PHONY: bench
 BENCH := .posta-bench
-bench: $(VENV)/.posta-dev $(BENCH)/.posta-peers ## The engine beside its peers, about an hour (ARGS="--quick" is minutes; --write PAGE)
+bench: $(VENV)/.posta-dev $(BENCH)/.posta-peers ## The engine and llm-worker beside their peers, about an hour (ARGS="--quick" is minutes; --write PAGE)
 	$(BIN)/posta bench engine $(or $(ARGS),--write docs/benchmarks.md)
+	$(BIN)/posta bench llm $(if $(ARGS),$(filter --quick,$(ARGS)),--write docs/benchmarks.md)
 
 ##@ Check
 .PHONY: check format format-check lint types contracts
