@@ -131,6 +131,20 @@ async def test_when_many_wait_the_others_go_to_the_lanes_so_that_a_worker_stays_
         await text_of(worker, discord_question(life_s=800))
 
 
+async def test_questions_in_lanes_are_no_crowd_somebody_stays_in_hand_to_take_the_next_room():
+    worker = Worker(text=LIMITED, waiting_most=2)
+    for number in (1, 2):
+        await text_of(worker, email_question(number))
+    for number in range(3, 8):
+        with pytest.raises((Unavailable, NotNow)):
+            await text_of(worker, email_question(number))
+    worker.now += 62
+    for number in (3, 4):
+        await text_of(worker, email_question(number))
+    with pytest.raises(Unavailable):
+        await text_of(worker, email_question(5))
+
+
 async def test_a_refusal_for_want_of_room_closes_the_bucket_and_not_the_circuit():
     worker = Worker()
     told = Told(retry_after_s=7.0)

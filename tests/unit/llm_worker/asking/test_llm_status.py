@@ -64,6 +64,18 @@ async def test_a_used_up_limit_is_named_with_when_there_is_room_again():
     assert (report.waiting.standard, report.waiting.by_reason) == (1, {"main: rpm": 1})
 
 
+async def test_who_still_waits_when_room_came_back_is_told_what_it_waited_for():
+    worker = Worker(text=LIMITED)
+    for number in (1, 2):
+        await ask(worker, number)
+    with pytest.raises(Unavailable):
+        await ask(worker, 3)
+    worker.now += 61.5
+    report = await status_of(worker).read()
+    assert report.models[0].room_in_s == 0
+    assert report.summary.startswith("Questions wait their turn (1 for main: rpm); main: 0 of 2 requests")
+
+
 async def test_an_open_circuit_is_named():
     failed = Failed(outcome=Outcome.SERVER_ERROR, failure=Transient("503"))
     worker = Worker(*[failed] * 3)

@@ -172,10 +172,21 @@ def summary(models: tuple[ModelStatus, ...], waiting: WaitingStatus, holds: list
         return f"Questions wait for room at an LLM, the next in {soonest.room_in_s:.1f} s ({reasons})."
     if waiting.urgent + waiting.standard:
         reasons = "; ".join(f"{number} for {why}" for why, number in waiting.by_reason.items())
-        return f"There is room, and some questions still wait their turn ({reasons})."
+        fullest = "; ".join(f"{model.id}: {text}" for model in models if (text := _fullest(model)))
+        now = f"; {fullest}" if fullest else ""
+        return f"Questions wait their turn ({reasons}){now}. There is room for one again, and it is being given."
     if full:
         return f"There is room, but not at {', '.join(f'{model.id} ({model.why})' for model in full)}."
     return "There is room: no question waits for an LLM."
+
+
+def _fullest(model: ModelStatus) -> str:
+    """The limit of which most is used, in words; empty when none is known."""
+    limited = [(one.used / one.limit, one) for one in model.windows if one.limit]
+    if not limited:
+        return ""
+    _, one = max(limited, key=lambda pair: pair[0])
+    return f"{one.used} of {one.limit} {_WINDOWS[one.window]} are used"
 
 
 def _why(view: View) -> str:
