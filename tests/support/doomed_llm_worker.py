@@ -1,12 +1,19 @@
-"""llm-worker that kills itself with SIGKILL at a named step of its first question: ``DOOMED_AT``.
+"""llm-worker to which something happens at a named step of its first question: ``DOOMED_AT``.
 
 before the call        it has its turn and its claim; nothing was sent
 after the call         the answer is here and stored nowhere
 after the store        the answer is stored; nothing is published
+
+What happens says ``DOOMED_BY``: ``kill`` (SIGKILL, the default), ``freeze`` (SIGSTOP, until somebody sends
+SIGCONT) or ``wait`` (it writes the file ``DOOMED_FILE`` and goes on when that is gone: time to take something
+else away).
 """
 
+import asyncio
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
 from llm_worker.answers.postgres import PostgresAnswers
@@ -16,23 +23,38 @@ from llm_worker.settings import Settings
 from posta.service import run
 
 _ask, _store = HttpProvider.ask, PostgresAnswers.store
+_done: set[str] = set()
 
 
-def die(step: str) -> None:
-    """As ``kill -9`` at this very moment, if this is the step."""
-    if os.environ["DOOMED_AT"] == step:
-        os.kill(os.getpid(), signal.SIGKILL)
+async def doom(step: str) -> None:
+    """What is to happen at this very moment, once, if this is the step."""
+    if os.environ["DOOMED_AT"] != step or step in _done:
+        return
+    _done.add(step)
+    match os.environ.get("DOOMED_BY", "kill"):
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case _:
+            await asyncio.to_thread(_wait, Path(os.environ["DOOMED_FILE"]))
+
+
+def _wait(file: Path) -> None:
+    file.touch()
+    while file.exists():
+        time.sleep(0.02)
 
 
 async def ask(self: HttpProvider, request: Any) -> Any:
-    die("before the call")
+    await doom("before the call")
     return await _ask(self, request)
 
 
-async def store(self: PostgresAnswers, claim: Any, answer: Any) -> bool:
-    die("after the call")
-    stored = await _store(self, claim, answer)
-    die("after the store")
+async def store(self: PostgresAnswers, claim: Any, answer: Any, **how: Any) -> bool:
+    await doom("after the call")
+    stored = await _store(self, claim, answer, **how)
+    await doom("after the store")
     return stored
 
 

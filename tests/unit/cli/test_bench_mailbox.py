@@ -1,10 +1,9 @@
-"""The sample mailbox is the same for everybody, made up as it says, and survives email-poller's own reading."""
+"""The sample mailbox is the same for everybody, made up as it says, and read by email-poller's own code."""
 
 from collections import Counter
 
 from email_poller.parse import parse
 from email_poller.reply_text import reply_text
-
 from posta_cli.bench.answering.backlog import events_of
 from posta_cli.bench.mailbox.sample import SHARES, letters
 

@@ -148,15 +148,19 @@ class KnowingDesk:
 
     async def _key(self, event: Event[Any], question: Question) -> str | None:
         """The question's name in the cache; None for one that is personal or continues a conversation."""
+
+        def key(context: str) -> str | None:
+            return cache_key(
+                question.whole, scope=question.tenant, language=question.language, context=context
+            )
+
+        # What is personal is seen without asking the database.
+        if self.cache is None or key("") is None:
+            return None
         past = await self.conversations.past(event.key, turns=1)
         if not past.is_empty:
             return None
-        return cache_key(
-            question.whole,
-            scope=question.tenant,
-            language=question.language,
-            context=f"{await self.catalogue.version()}:{self.instruction_version}",
-        )
+        return key(f"{await self.catalogue.version()}:{self.instruction_version}")
 
     async def _remember(self, event: Event[Any], question: Question, answer: Answer) -> None:
         asked = question.whole

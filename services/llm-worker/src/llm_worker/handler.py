@@ -28,7 +28,7 @@ from llm_worker.asking.routes import first_model, route_of
 from llm_worker.asking.seams import Desk, EmptyDesk, PromptBuilder, Ready, Why
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn
 from llm_worker.asking.waiting import WaitingRoom
-from llm_worker.asking.waits import failure_of
+from llm_worker.asking.waits import Shortage, failure_of
 from llm_worker.prompt import Prompt
 from llm_worker.providers.completion import Completion
 from llm_worker.providers.lineup import Lineup, Route
@@ -178,6 +178,12 @@ class AnswerQuestions:
                 scratch,
                 Expired("too little time is left before the question's deadline to answer it"),
             )
+        first = first_model(route, event.id)
+        waited = self._waiting.is_here(event.id)
+        known = self._asker.known_shortage(route, first) if waited else None
+        if known is not None:
+            # Looked up and found waiting a moment ago, and nothing has changed: no prompt need be built.
+            raise self._shortage(event.id, known, is_urgent=message.deadline is not None, last_end=last_end)
         inquiry = Inquiry(
             event_id=event.id,
             tenant=question.tenant,
@@ -189,12 +195,10 @@ class AnswerQuestions:
             limit=limit_of(question.tenant, self._lineup.budget),
         )
         try:
-            turn = await self._asker.turn(inquiry, first_model(route, event.id))
+            turn = await self._asker.turn(inquiry, first)
         except NoTurn as exc:
-            # Who waited here a moment ago was looked up then.
-            looked_up = self._waiting.is_here(event.id)
-            shortage = self._shortage(inquiry, exc)
-            if looked_up:
+            shortage = self._shortage_of(inquiry, exc)
+            if waited:
                 raise shortage from None
             return await self._found_or(event, question, scratch, shortage)
         return await self._with_turn(event, question, inquiry, turn, scratch)
@@ -213,21 +217,27 @@ class AnswerQuestions:
         log.info("answer_found", event_id=event.id)
         self._uncalled(event, question, FROM_DELIVERY)
 
-    def _shortage(self, inquiry: Inquiry, no_turn: NoTurn) -> Exception:
+    def _shortage_of(self, inquiry: Inquiry, no_turn: NoTurn) -> Exception:
+        return self._shortage(
+            inquiry.event_id, no_turn.shortage, is_urgent=inquiry.is_urgent, last_end=inquiry.last_end
+        )
+
+    def _shortage(
+        self, event_id: str, shortage: Shortage, *, is_urgent: bool, last_end: float | None
+    ) -> Exception:
         """What the engine is told, noted for whoever wonders why the question waits."""
-        shortage = no_turn.shortage
-        waiting = self._waiting.unhurried(beside=inquiry.event_id)
+        waiting = self._waiting.unhurried(beside=event_id)
         failure = failure_of(
             shortage,
-            last_start=None if inquiry.last_end is None else inquiry.last_end - _MIN_CALL_S,
+            last_start=None if last_end is None else last_end - _MIN_CALL_S,
             now=self._clock(),
-            crowded=not inquiry.is_urgent and waiting >= self._policy.waiting_most,
+            crowded=not is_urgent and waiting >= self._policy.waiting_most,
         )
         if not isinstance(failure, Expired):
             self._waiting.enter(
-                inquiry.event_id,
+                event_id,
                 why=shortage.why,
-                is_urgent=inquiry.is_urgent,
+                is_urgent=is_urgent,
                 wait_s=shortage.wait_s,
                 in_hand=isinstance(failure, Unavailable),
             )
@@ -311,7 +321,7 @@ class AnswerQuestions:
                 inquiry, turn, lambda another: self._once_more(claim, inquiry, another.call)
             )
         except NoTurn as exc:
-            raise self._shortage(inquiry, exc) from None
+            raise self._shortage_of(inquiry, exc) from None
 
     async def _fresh(self, claim: Claim, inquiry: Inquiry, turn: Turn) -> Turn:
         """The turn, or another one if claiming took so long that it may not be used any more."""
@@ -322,7 +332,7 @@ class AnswerQuestions:
         try:
             another = await self._asker.turn(inquiry, turn.model)
         except NoTurn as exc:
-            raise self._shortage(inquiry, exc) from None
+            raise self._shortage_of(inquiry, exc) from None
         try:
             await self._once_more(claim, inquiry, another.call)
         except BaseException:

@@ -6,6 +6,7 @@ import pytest
 from support.llm_asking import TWO_MODELS, Worker
 from support.questions import discord_question, email_question, message_of
 
+from llm_worker.asking.seams import PlainPrompts
 from llm_worker.fakes import FakeAnswers, FakeTable
 from llm_worker.providers.completion import Completion, Failed, Outcome
 from llm_worker.providers.port import Result
@@ -143,6 +144,27 @@ async def test_questions_in_lanes_are_no_crowd_somebody_stays_in_hand_to_take_th
         await text_of(worker, email_question(number))
     with pytest.raises(Unavailable):
         await text_of(worker, email_question(5))
+
+
+async def test_a_question_that_comes_again_while_nothing_changed_is_not_prepared_again(monkeypatch):
+    worker = Worker(text=LIMITED)
+    for number in (1, 2):
+        await text_of(worker, email_question(number))
+    built = []
+    build = PlainPrompts.build
+
+    async def counted(self, event, question):
+        built.append(event.id)
+        return await build(self, event, question)
+
+    monkeypatch.setattr(PlainPrompts, "build", counted)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await text_of(worker, email_question(3))
+    assert len(built) == 1
+    worker.now += 62
+    assert await text_of(worker, email_question(3))
+    assert len(built) == 2
 
 
 async def test_a_refusal_for_want_of_room_closes_the_bucket_and_not_the_circuit():

@@ -83,6 +83,19 @@ async def test_a_worker_that_was_turned_away_longest_is_served_before_a_greedy_o
     assert not isinstance((await reserved(modest, ("b", False)))[0], NoRoom)
 
 
+async def test_a_look_at_the_book_does_not_give_a_place_in_line_away():
+    """A gate that probes for room, and news that are carried, are no sign that nobody waits."""
+    office = Office(rpm=4)
+    greedy, modest = office.purse("greedy"), office.purse("modest")
+    for reservation in await reserved(greedy, *[("a", False)] * 4):
+        settled(greedy, reservation)
+    await reserved(modest, ("b", False))
+    await modest.look()
+    office.now += 61.5
+    got = await reserved(greedy, *[("a", False)] * 4)
+    assert sum(isinstance(one, NoRoom) for one in got) == 1
+
+
 async def test_a_place_kept_for_a_worker_that_died_is_free_a_moment_later():
     office = Office(rpm=1)
     first, dead, third = office.purse("first"), office.purse("dead"), office.purse("third")

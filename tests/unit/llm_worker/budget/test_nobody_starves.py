@@ -51,3 +51,47 @@ async def _live(chance):
                     longest_s = max(longest_s, now - modest.pop()[1])
         now += max(0.05, min(again_s))
     return max(longest_s, *(now - asked for _, asked in modest), 0.0)
+
+
+@settings(max_examples=4)
+@given(st.integers(0, 2**32))
+def test_an_urgent_question_is_asked_as_soon_as_anything_comes_free(seed):
+    """Every worker has a mailbox waiting, and one of them dies now and then."""
+    waits_s = asyncio.run(_urgent(random.Random(seed)))
+    assert len(waits_s) > 3
+    assert max(waits_s) <= 62.0, "within the minute in which the oldest use ages out"
+
+
+async def _urgent(chance):
+    now, started = 1000.0, WORKERS
+    books = FakeBooks(lambda: now)
+    rules = Rules(allowance=Allowance(rpm=RPM))
+
+    def purse(owner):
+        return Purse("b", books, rules, owner=str(owner), monotonic=lambda: now)
+
+    purses = [purse(number) for number in range(WORKERS)]
+    urgent, waits_s = (0, now), []
+    while now < 1600:
+        again_s = []
+        for number in chance.sample(range(WORKERS), WORKERS):
+            wishes = [False] * 7 + [True] * (urgent[0] == number)
+            got = await asyncio.gather(
+                *(purses[number].reserve(Need(tokens=1, is_urgent=one), tenant="t") for one in wishes),
+                return_exceptions=True,
+            )
+            for is_urgent, one in zip(wishes, got, strict=True):
+                if isinstance(one, NoRoom):
+                    again_s.append(one.wait_s)
+                    continue
+                purses[number].settle(one, begun=one.last.begun, tokens=1, report=Report(ok=1))
+                if is_urgent:
+                    waits_s.append(now - urgent[1])
+                    urgent = (chance.randrange(WORKERS), now)
+        if chance.random() < 0.2:
+            victim = chance.choice([number for number in range(WORKERS) if number != urgent[0]])
+            started += 1
+            purses[victim] = purse(started)
+            await purses[victim].look()
+        now += max(0.05, min(3.0, *again_s))
+    return waits_s

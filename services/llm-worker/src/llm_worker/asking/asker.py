@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from llm_worker.asking.pace import Pace
 from llm_worker.asking.seams import PromptBuilder
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn, Turns
+from llm_worker.asking.waits import Shortage
 from llm_worker.budget.purses import Purses
 from llm_worker.circuit.breaker import Report
 from llm_worker.providers.completion import TRIPPING, Completion, Failed, Kind, Outcome
@@ -69,10 +70,11 @@ class Asker:
 
     async def turn(self, inquiry: Inquiry, first: Model) -> Turn:
         """A turn at ``first``, or at whom its route names for want of room; see ``Turns.at``."""
-        models = [first]
-        for kind in (Kind.RATE, Kind.SERVER):
-            models += [model for model in inquiry.route.fallback.get(kind, ()) if model not in models]
-        return await self._turns.at(models, inquiry, inquiry.prompt)
+        return await self._turns.at(_with_room(inquiry.route, first), inquiry, inquiry.prompt)
+
+    def known_shortage(self, route: Route, first: Model) -> Shortage | None:
+        """Why there is no turn, as far as is known without asking; nothing need be prepared for it then."""
+        return self._turns.known_shortage(_with_room(route, first))
 
     def is_fresh(self, turn: Turn) -> bool:
         """Whether the turn may still be used."""
@@ -226,6 +228,14 @@ class Asker:
                 raise Expired("too little time is left before the question's deadline to answer it")
             limits = limits.within(left_s)
         return Request(prompt=turn.prompt, max_tokens=inquiry.longest_answer(turn.model), timeouts=limits)
+
+
+def _with_room(route: Route, first: Model) -> list[Model]:
+    """Who may be asked first: ``first``, or whom the route names for want of room."""
+    models = [first]
+    for kind in (Kind.RATE, Kind.SERVER):
+        models += [model for model in route.fallback.get(kind, ()) if model not in models]
+    return models
 
 
 async def _first_answer(calls: Mapping["asyncio.Task[Result]", Turn]) -> "asyncio.Task[Result]":

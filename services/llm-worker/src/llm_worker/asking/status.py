@@ -174,7 +174,9 @@ def summary(models: tuple[ModelStatus, ...], waiting: WaitingStatus, holds: list
         reasons = "; ".join(f"{number} for {why}" for why, number in waiting.by_reason.items())
         fullest = "; ".join(f"{model.id}: {text}" for model in models if (text := _fullest(model)))
         now = f"; {fullest}" if fullest else ""
-        return f"Questions wait their turn ({reasons}){now}. There is room for one again, and it is being given."
+        return (
+            f"Questions wait their turn ({reasons}){now}. There is room for one again, and it is being given."
+        )
     if full:
         return f"There is room, but not at {', '.join(f'{model.id} ({model.why})' for model in full)}."
     return "There is room: no question waits for an LLM."

@@ -116,6 +116,15 @@ class Turns:
                     break
         raise self._no_turn(refusals)
 
+    def known_shortage(self, models: list[Model]) -> Shortage | None:
+        """Why none of ``models`` has room, as far as is known without asking; None: it must be asked."""
+        refusals = [(model, self._purses.of(model).refusal()) for model in models]
+        known = [(model, refusal) for model, refusal in refusals if refusal is not None]
+        if len(known) < len(refusals):
+            return None
+        no_turn = self._no_turn(known)
+        return no_turn.shortage if isinstance(no_turn, NoTurn) else None
+
     def _no_turn(self, refusals: list[tuple[Model, NoRoom]]) -> Exception:
         if all(refusal.why == "too_large" for _, refusal in refusals):
             return Permanent("the question is larger than any model's limit ever allows, even shortened")

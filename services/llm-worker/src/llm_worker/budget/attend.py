@@ -24,8 +24,6 @@ def attend(
     book.forget_gone()
     _enter(book, visit, rules)
     answer = answer_to(book, visit, rules) if visit.needs else None
-    if answer is None:
-        book.wants.pop(visit.owner, None)
     leased = answer.calls if isinstance(answer, Grant) else 0
     if visit.held + leased:
         book.holders[visit.owner] = Holder(calls=visit.held + leased, until=book.now + visit.keep_s)
