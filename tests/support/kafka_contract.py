@@ -96,7 +96,8 @@ class KafkaContract:
             fetch_max_wait_ms=100,
             **{"rebalance_timeout_ms": 10_000, "auto_offset_reset": "earliest", **options},
         )
-        consumer.subscribe(topics=list(topics), listener=listener)
+        if topics:
+            consumer.subscribe(topics=list(topics), listener=listener)
         return consumer
 
     async def stored(
@@ -148,6 +149,24 @@ class KafkaContract:
         consumer.seek(tp, 1000)
         assert (await read(consumer, 3))[0].offset == 0, "out of range: from the earliest"
         await consumer.stop()
+
+    async def test_a_member_that_subscribes_after_its_start_reads_what_is_there_and_learns_of_the_rest(
+        self, world
+    ):
+        topic, later = await self.topic(world), f"{world.prefix}later"
+        await self.write(world, topic, b"1")
+        told = Told()
+        member = self.member(world, metadata_max_age_ms=500)
+        await member.start()
+        member.subscribe(topics=[topic, later], listener=told)
+        assert [r.value for r in await read(member, 1)] == [b"1"], "a missing topic is in nobody's way"
+        assert member.partitions_for_topic(later) is None
+        await world.create(later, 1)
+        await self.write(world, later, b"2")
+        assert {r.value for r in await read(member, 2)} == {b"1", b"2"}, "again, as nothing was committed"
+        assert {tp.topic for tp in member.assignment()} == {topic, later}
+        assert told.rounds == 2
+        await member.stop()
 
     async def test_what_is_paused_is_not_returned_and_not_lost(self, world):
         topic = await self.topic(world)

@@ -5,7 +5,10 @@ import asyncio
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from prometheus_client import REGISTRY
 from support.engine_rig import GROUP, event, eventually, number_of, result_of, rig, running
+from support.kafka_admin import delete_topic
+from support.logged import logged
 
 from posta.domain.backoff import Table
 from posta.domain.envelope import Wire, encode, header
@@ -21,15 +24,6 @@ POLICY = EnginePolicy(
     commit_interval_s=0.2,
     drain_s=1.0,
 )
-
-
-async def delete(world, topic):
-    admin = AIOKafkaAdminClient(bootstrap_servers=world.settings.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_topics([world.settings.topic_prefix + topic])
-    finally:
-        await admin.close()
 
 
 async def limit(world, topic, max_bytes):
@@ -83,7 +77,7 @@ async def test_without_its_lane_or_dlq_a_record_stays_undone_and_is_dealt_with_o
         engine = world.engine(handler, policy=POLICY)
         async with running(engine):
             await eventually(lambda: others == [19], within_s=30)
-            await delete(world, missing)
+            await delete_topic(world, missing)
             for number in range(19):
                 await world.feed(event(number, key=f"k{number}"))
             await eventually(lambda: len(others) == 19, within_s=60)
@@ -101,26 +95,39 @@ async def test_without_its_lane_or_dlq_a_record_stays_undone_and_is_dealt_with_o
         assert set(attempts) <= {1, 2}
 
 
-async def test_a_group_whose_lane_is_missing_at_its_start_is_not_ready_and_begins_once_it_is_there(
+async def test_a_group_whose_lane_is_missing_at_its_start_works_with_the_others_and_is_ready_once_it_is_there(
     kafka, topic_prefix
 ):
     async with rig(kafka.bootstrap_servers, topic_prefix, partitions=1) as world:
         handled = []
 
         async def handler(message):
-            handled.append(number_of(message))
+            handled.append((number_of(message), message.attempt))
+            if message.attempt == 1 and number_of(message):
+                raise Transient("later", retry_after_s={1: 1.2, 3: 3.2}[number_of(message)])
 
-        await delete(world, GROUP.lanes[0].name)
-        await world.feed(event(1))
+        await delete_topic(world, GROUP.lanes[0].name)
+        await world.feed(*(event(number, key=f"k{number}") for number in (0, 1, 3)))
         engine = world.engine(handler, policy=POLICY)
-        async with running(engine):
-            await asyncio.sleep(2)
-            assert handled == []
-            assert await engine.ready_fault() is not None
-            assert await engine.live_fault() is None, "a restart would help nobody"
-            await apply(world.settings, GROUP.lanes)
-            await eventually(lambda: handled == [1], within_s=60)
-            assert await engine.ready_fault() is None
+        with logged() as lines:
+            async with running(engine):
+                await eventually(lambda: (3, 2) in handled, within_s=15, why="its own lane is there")
+                assert (0, 1) in handled
+                assert (1, 2) not in handled, "what has to ride the missing one stays undone"
+                assert "workers.retry.1s" in (await engine.ready_fault() or "")
+                assert gauge("posta_topic_missing", topic="workers.retry.1s") == 1
+                assert len(lines["topic_missing"]) == 1
+                assert await engine.live_fault() is None, "a restart would help nobody"
+                await apply(world.settings, GROUP.lanes)
+                await eventually(lambda: (1, 2) in handled, within_s=60)
+                assert await engine.ready_fault() is None
+                assert gauge("posta_topic_missing", topic="workers.retry.1s") == 0
+            assert len(lines["topic_is_there"]) == 1
+        assert sorted(handled) == [(0, 1), (1, 1), (1, 2), (3, 1), (3, 2)], "nothing was done twice"
+
+
+def gauge(name, **labels):
+    return REGISTRY.get_sample_value(name, {"group": "workers", **labels})
 
 
 async def eventually_committed(world, count):

@@ -85,6 +85,8 @@ class SimConsumer:
         self._last_poll = self._loop.time()
         self._tasks: list[asyncio.Task[None]] = []
         self._heart: asyncio.Task[None] | None = None
+        self._counts: dict[str, int] = {}
+        self._learned_at = self._loop.time()
 
     def _seconds(self, option: str, default_ms: int) -> float:
         return float(self._options.get(option) or default_ms) / 1000
@@ -149,6 +151,8 @@ class SimConsumer:
     def subscribe(self, topics: Iterable[str] = (), *, listener: Any = None) -> None:
         self._topics = tuple(topics)
         self._listener = listener
+        if self._group_id is not None and self._tasks:
+            self._begin(self._coordinate(), "coordination")
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self._take(partitions)
@@ -429,17 +433,30 @@ class SimConsumer:
             await asyncio.sleep(_BACKOFF_S)
             return False
         self._member_id, self._generation = member_id or new_id, generation
+        # Before an assignment the leader asks for the metadata anew.
+        self._counts = {topic: self._cluster.partitions.get(topic, 0) for topic in self._topics}
         self._take(partitions)
         if self._listener is not None:
             await self._tell(self._listener.on_partitions_assigned(partitions))
         self._heart = self._background(self._beat(), "heart")
         return True
 
+    def _learn(self) -> None:
+        """What the metadata says is looked at now and then; other partitions make a member join again."""
+        now = self._loop.time()
+        if now - self._learned_at < self._seconds("metadata_max_age_ms", 300_000):
+            return
+        self._learned_at = now
+        counts = {topic: self._cluster.partitions.get(topic, 0) for topic in self._topics}
+        if counts != self._counts:
+            self._rejoin.set()
+
     async def _beat(self) -> None:
         interval_s = self._seconds("heartbeat_interval_ms", 3000)
         pause_s = interval_s
         while self._member_id:
             await asyncio.sleep(pause_s)
+            self._learn()
             member_id, generation = self._member_id, self._generation
             pause_s = interval_s
             try:

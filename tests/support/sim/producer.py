@@ -41,6 +41,9 @@ class SimProducer:
         if self._sending:
             await asyncio.wait(self._sending)
 
+    async def partitions_for(self, topic: str) -> set[int]:
+        return set(range(self._cluster.partitions.get(topic, 1)))
+
     async def send(
         self,
         topic: str,

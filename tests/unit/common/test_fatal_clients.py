@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from posta.domain.envelope import Wire
 from posta.engine import intake as intake_module
+from posta.engine import membership
 from posta.engine.dispatch import Dispatcher
 from posta.engine.intake import Intake
 from posta.engine.policy import EnginePolicy
@@ -126,6 +127,9 @@ class Consumer:
     async def stop(self) -> None:
         await _end(self._stop)
 
+    def subscribe(self, **_what) -> None:
+        """It stays alone."""
+
     async def getmany(self, *_partitions, **_options):
         self.polled += 1
         await asyncio.sleep(0.001)
@@ -149,7 +153,7 @@ async def _end(how: object) -> None:
 @pytest.fixture
 def engine_of(monkeypatch):
     monkeypatch.setattr(intake_module, "_RECONNECT_S", 0.001)
-    monkeypatch.setattr(intake_module, "_STOP_S", 0.02)
+    monkeypatch.setattr(membership, "_STOP_S", 0.02)
 
     def make(*consumers: Consumer) -> Intake:
         waiting = list(consumers)

@@ -2,7 +2,7 @@
 
 asyncio's own ``wait_for`` (before 3.12) and aiokafka's ``stop()`` (it suppresses CancelledError
 while it closes) both do at times: a task cancelled at that very moment runs on as if nothing had
-happened, and ``asyncio.timeout`` around it never ends. ``asyncio.wait`` does not, so both functions
+happened, and ``asyncio.timeout`` around it never ends. ``asyncio.wait`` does not, so the functions
 here stand on it and give the foreign code a task of its own.
 """
 
@@ -41,6 +41,20 @@ async def within(limit_s: float, work: Coroutine[Any, Any, T]) -> T:
         raise
     if not done:
         _let_go(task)
+        raise TimeoutError(f"not done within {limit_s:g} s")
+    return task.result()
+
+
+async def unbroken(limit_s: float, work: Coroutine[Any, Any, T]) -> T:
+    """Like ``within``, but ``work`` is never cancelled: when nobody waits any more it goes on to its end.
+
+    For what leaks when it is broken off, such as a client that is connecting; it must end by itself.
+    """
+    task = asyncio.create_task(work)
+    _left.add(task)
+    task.add_done_callback(_forget)
+    done, _ = await asyncio.wait({task}, timeout=limit_s)
+    if not done:
         raise TimeoutError(f"not done within {limit_s:g} s")
     return task.result()
 

@@ -33,6 +33,7 @@ _MEANINGS = {
     "posta-lane-due": "When it gets off its retry lane, milliseconds since the epoch; 0: it rides none.",
     "posta-redrive": "How often an admin has replayed it; absent: never.",
     "posta-previous-span": "Trace context of the handling before this one, to link to; absent: not recorded.",
+    "posta-holds-key": "The records of its key wait until it is replayed, discarded or released; absent: no.",
     "posta-group": "Group that gave it up.",
     "posta-error-class": "Why; see [errors](errors.md).",
     "posta-reason": "What a person should know, without secrets.",
@@ -99,6 +100,7 @@ def of_dead_letters() -> tuple[RecordHeader, ...]:
         reason="attempt 6 of 6 failed: Discord answered 503",
         group="notifier",
         version="1.2.3",
+        holds_key=True,
     )
     never_raised = {"posta-exception-stack": "notifier/discord.py:120 edit"}
     return tuple(_described(name, text) for name, text in (written | never_raised).items())

@@ -56,6 +56,8 @@ class Delivery:
     """Ordered retries: how many lanes it has been published to; the copy with the most is the record."""
     stand_in: bool = False
     """Ordered retries: it is no record but the mark of a dead letter that holds its key."""
+    release: bool = False
+    """Ordered retries: it is no record but an admin's word that a dead letter holds its key no longer."""
     previous_span: str | None = None
     """The ``traceparent`` of the handling before this one, where that was recorded."""
 
@@ -92,6 +94,7 @@ def read_delivery(
         place=None if header(headers, "posta-place") is None else _integer(headers, "posta-place", 0),
         rides=max(0, _integer(headers, "posta-rides", 0)),
         stand_in=header(headers, "posta-stand-in") is not None,
+        release=header(headers, "posta-release") is not None,
         previous_span=header(headers, "posta-previous-span"),
     )
 
@@ -120,16 +123,24 @@ def delivery_headers(delivery: Delivery) -> dict[str, str]:
         "posta-place": "" if delivery.place is None else delivery.place,
         "posta-rides": delivery.rides or "",
         "posta-stand-in": int(delivery.stand_in) or "",
+        "posta-release": int(delivery.release) or "",
         "posta-previous-span": delivery.previous_span or "",
     }
     return {name: str(value) for name, value in fields.items() if value != ""}
 
 
 def error_headers(
-    error: BaseException, *, error_class: ErrorClass, reason: str, group: str, version: str
+    error: BaseException,
+    *,
+    error_class: ErrorClass,
+    reason: str,
+    group: str,
+    version: str,
+    holds_key: bool = False,
 ) -> dict[str, str]:
     """What went wrong, for the admin: redacted, cut to a bounded size."""
-    return {
+    held = {"posta-holds-key": "1"} if holds_key else {}
+    return held | {
         "posta-group": group,
         "posta-error-class": error_class.value,
         "posta-reason": redact(reason)[:_MESSAGE_CHARS],

@@ -18,6 +18,7 @@ from posta.domain.failure import Delivery
 
 R = TypeVar("R")
 _STAND_IN = -1
+_RELEASE = -2
 _serial = itertools.count()
 
 
@@ -28,13 +29,13 @@ class Identity(NamedTuple):
     partition: int
     offset: int
     redrive: int
-    """Which replay of it; -1 for the stand-in of a dead letter."""
+    """Which replay of it; -1 for the stand-in of a dead letter, -2 for the release of its key."""
 
 
 def identity_of(delivery: Delivery) -> Identity:
     """The identity that all copies of a record share."""
     origin = delivery.origin
-    redrive = _STAND_IN if delivery.stand_in else delivery.redrive
+    redrive = _STAND_IN if delivery.stand_in else _RELEASE if delivery.release else delivery.redrive
     # Interned: there may be very many identities, and there are few topics.
     return Identity(sys.intern(origin.topic), origin.partition, origin.offset, redrive)
 

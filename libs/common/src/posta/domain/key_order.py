@@ -4,7 +4,8 @@
     head of the line ──▶ handled: done         ──▶ the next one is head
                                   failed       ──▶ a lane; it stays head
                                   dead letter  ──▶ the next one is head (GO_ON), or
-                                                   a stand-in is head until a replay ends well (HOLD_KEY)
+                                                   a stand-in is head until a replay ends well,
+                                                   or a release comes (HOLD_KEY)
     any other, while the head
         is handled, or due in a moment ──▶ stays in memory
         waits longer                   ──▶ rides the longest lane that is back before the head
@@ -46,7 +47,7 @@ class OnDeadLetter(Enum):
     GO_ON = "go on"
     """The records behind it proceed."""
     HOLD_KEY = "hold key"
-    """They wait until the dead letter is replayed and handled well."""
+    """They wait until the dead letter is replayed and handled well, or an admin releases the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +353,8 @@ def _look(line: Line[R], times: list[float], now: float) -> Look | None:
 
 def _comes_again(delivery: Delivery, read_again_from: Mapping[str, int]) -> bool:
     origin = delivery.origin
-    return not delivery.redrive and origin.offset >= read_again_from.get(origin.topic, 0)
+    is_itself = not delivery.redrive and not delivery.release
+    return is_itself and origin.offset >= read_again_from.get(origin.topic, 0)
 
 
 def _stand_in_of(identity: Identity) -> Identity:

@@ -6,6 +6,10 @@
 Left out, a partition keeps what was prefetched of it, which a pause would throw away (A8); but its
 unread bytes make aiokafka hold fetches of other partitions back (A10), so it is not left out for
 long. Both follow from our own state, so a rebalance cannot lose them (A9).
+
+Of the bytes that all share, a partition may hold as much as is still free (the dynamic thresholds of
+Choudhury and Hahne, 1998), and one that holds nothing always has room: so partitions whose records
+cannot be finished, as their lane is missing, cannot take the memory of those that are not affected.
 """
 
 from collections.abc import Mapping
@@ -20,24 +24,17 @@ _PAUSE_AFTER_S = 0.5
 
 
 class Backpressure:
-    """The bounds of one engine over its assigned ``partitions``.
-
-    With ``is_ordered`` what fills memory may wait for the head of a line in a lane that is empty here,
-    so an empty partition always has room.
-    """
+    """The bounds of one engine over its assigned ``partitions``."""
 
     def __init__(
         self,
         bounds: Bounds,
         partitions: Mapping[TopicPartition, Partition],
         meters: Meters,
-        *,
-        is_ordered: bool,
     ) -> None:
         self._bounds = bounds
         self._partitions = partitions
         self._meters = meters
-        self._is_ordered = is_ordered
 
     def left_out(self) -> set[TopicPartition]:
         """What must not be polled now, though it is not paused."""
@@ -95,7 +92,7 @@ class Backpressure:
             or (bool(partition.queues.ready) and partition.held >= self._ahead(partition))
             or partition.watermark.gap >= self._bounds.span_per_partition
             or partition.crowded
-            or (partition.held > 0 and held_bytes >= self._bounds.total_bytes)
+            or (partition.held > 0 and partition.held_bytes >= self._bounds.total_bytes - held_bytes)
         )
 
     def _has_room(self, partition: Partition) -> bool:
@@ -109,8 +106,8 @@ class Backpressure:
             and partition.watermark.gap <= self._bounds.span_per_partition // 2
             and not partition.crowded
             and (
-                (self._is_ordered and not partition.held)
-                or self._held_bytes() <= self._bounds.total_bytes // 2
+                not partition.held
+                or partition.held_bytes <= (self._bounds.total_bytes - self._held_bytes()) // 2
             )
         )
 

@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from posta.engine.backpressure import Backpressure
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
 from posta.engine.fencing import Fencing
+from posta.engine.forbidden import Forbidden
 from posta.engine.handover import Handover
-from posta.engine.membership import new_member, started
+from posta.engine.membership import join, leave, new_member, started
 from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition
@@ -39,7 +40,6 @@ _POLL_MS = 200
 _SHORT_POLL_MS = 5
 _MOST_RECORDS = 500
 _RECONNECT_S = 1.0
-_STOP_S = 5.0
 _REGULATE_S = 0.1
 _Batches = dict[TopicPartition, list[ConsumerRecord]]
 
@@ -77,9 +77,7 @@ class Intake:
         self._partitions: dict[TopicPartition, Partition] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._committer = Committer(group.name, self._partitions, meters)
-        self._backpressure = Backpressure(
-            policy.bounds, self._partitions, meters, is_ordered=ordered is not None
-        )
+        self._backpressure = Backpressure(policy.bounds, self._partitions, meters)
         self._reception = Reception(
             self._partitions,
             ordering=policy.ordering,
@@ -98,6 +96,7 @@ class Intake:
             made_anew=lambda tp: self._handover.finished_before(tp),  # noqa: PLW0108 - made below
         )
         self._unreadable = Unreadable(group.name, prefix=kafka.topic_prefix)
+        self._forbidden = Forbidden(group.name, prefix=kafka.topic_prefix)
         self._topology = Topology(
             group.name,
             [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)],
@@ -130,17 +129,12 @@ class Intake:
         """Be a member of the group until ``stop``; a broken client is replaced, the process stays."""
         while not stop.is_set():
             self.last_progress = time.monotonic()
-            consumer = new_member(
-                self._group,
-                self._kafka,
-                self,
-                fencing=self._fencing,
-                drain_s=self._policy.drain_s,
-                poll_ms=_POLL_MS,
-            )
+            drain_s = self._policy.drain_s
+            consumer = new_member(self._group, self._kafka, drain_s=drain_s, poll_ms=_POLL_MS)
             self._consumer = consumer
             try:
                 if await started(consumer, stop, self._note_progress):
+                    join(consumer, self._group, self._kafka, self, fencing=self._fencing, drain_s=drain_s)
                     await self._poll_until(stop, consumer)
             except (KafkaError, TimeoutError, Rewound) as exc:
                 self._fencing.failed(exc)
@@ -175,6 +169,14 @@ class Intake:
         """Fetch from a partition again as soon as it has room."""
         self._backpressure.relieve(partition, self._consumer)
 
+    def topic_fault(self) -> str | None:
+        """Which sources and lanes cannot be read, and what to do, if there are any."""
+        if missing := self._topology.missing:
+            return f"topics are missing: {', '.join(missing)}; make them: posta topics apply"
+        if forbidden := self._forbidden.topics:
+            return f"topics may not be read: {', '.join(forbidden)}; allow it by Kafka's ACLs"
+        return None
+
     @property
     def is_rebuilding(self) -> bool:
         """Whether partitions wait for the order of their keys to be rebuilt."""
@@ -183,6 +185,7 @@ class Intake:
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
         self._unreadable.begin()
+        self._forbidden.begin()
         await self._handover.take(list(partitions), self._consumer)
         if self._consumer is not None:
             self._topology.look(self._consumer)
@@ -215,7 +218,8 @@ class Intake:
                 self._look_after(consumer)
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
-                    self._topology.look(consumer)
+                    if self.joined:
+                        self._topology.look(consumer)
                     if isinstance(self._clock, SteadyClock):
                         self._clock.look()
                     next_commit = time.monotonic() + self._policy.commit_interval_s
@@ -241,6 +245,8 @@ class Intake:
             )
         except NoPosition as exc:
             await self._positions.recover(consumer, exc)
+        except TopicAuthorizationFailedError as exc:
+            self._forbidden.met(consumer, exc)
         return self._handover.number, batches
 
     def _note_progress(self) -> None:
@@ -277,6 +283,7 @@ class Intake:
         if now >= self._next_look:
             self._next_look = now + _REGULATE_S
             self._backpressure.show(now)
+            self._forbidden.look(consumer)
             self._each_look()
             if self._ordered is not None:
                 self._ordered.show()
@@ -286,11 +293,7 @@ class Intake:
             await self.release()
         finally:
             self.joined = False
-            try:
-                # A13: stop() can hang when brokers are away.
-                await within(_STOP_S, consumer.stop())
-            except (TimeoutError, KafkaError) as exc:
-                log.warning("consumer_stop_unclean", error=type(exc).__name__)
+            await leave(consumer)
             self._consumer = None
 
     async def _pause_before_reconnect(self, stop: asyncio.Event) -> None:

@@ -7,18 +7,25 @@ from typing import Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
 
 from posta.engine.fencing import Fencing
 from posta.kafka.connection import connection_options
 from posta.settings import KafkaSettings
-from posta.tasks import end
+from posta.tasks import end, within
+from posta.telemetry.logs import get_logger
 from posta.topics import Group
 
+log = get_logger(__name__)
 _FETCH_BYTES = 256 * 1024
 _REBALANCE_MARGIN_S = 10.0
 _HEARTBEAT_MS = 750
 """A member hears of a rebalance by its heartbeat, and all wait for the last to hear of it."""
+_ASIDE_AFTER_S = 0.5
+"""So long a client may take to leave before the coordinator is told on another connection."""
+_ASIDE_S = 1.0
+_STOP_S = 5.0
 
 
 class Owner(Protocol):
@@ -31,15 +38,12 @@ class Owner(Protocol):
         """Take over what is ours now."""
 
 
-def new_member(
-    group: Group, kafka: KafkaSettings, owner: Owner, *, fencing: Fencing, drain_s: float, poll_ms: int
-) -> AIOKafkaConsumer:
-    """A consumer, not yet started, that reads the group's sources and lanes and tells ``owner``."""
-    prefix = kafka.topic_prefix
+def new_member(group: Group, kafka: KafkaSettings, *, drain_s: float, poll_ms: int) -> AIOKafkaConsumer:
+    """A consumer, not yet started, that belongs to the group and has joined nothing."""
     session_ms = int(kafka.session_timeout_s * 1000)
-    consumer = AIOKafkaConsumer(
+    return AIOKafkaConsumer(
         **connection_options(kafka, client_id=group.name),
-        group_id=prefix + group.name,
+        group_id=kafka.topic_prefix + group.name,
         # A18: with an id, stop() does not leave the group, and a restart within the session timeout
         # gets its partitions back without a rebalance.
         group_instance_id=kafka.group_instance_id,
@@ -55,9 +59,24 @@ def new_member(
         request_timeout_ms=int(kafka.request_timeout_s * 1000),
         metadata_max_age_ms=30_000,
     )
-    topics = [prefix + topic.name for topic in (*group.reads, *group.lanes)]
+
+
+def join(
+    consumer: AIOKafkaConsumer,
+    group: Group,
+    kafka: KafkaSettings,
+    owner: Owner,
+    *,
+    fencing: Fencing,
+    drain_s: float,
+) -> None:
+    """Have a started ``consumer`` read the group's sources and lanes and tell ``owner``.
+
+    Not before it is started: aiokafka's ``start()`` would wait for every topic to be there and fail
+    when one is not, so that a missing lane would keep the group from all others.
+    """
+    topics = [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)]
     consumer.subscribe(topics=topics, listener=_Listener(owner, consumer, fencing, drain_s))
-    return consumer
 
 
 async def started(
@@ -65,8 +84,7 @@ async def started(
 ) -> bool:
     """Start ``consumer``; False when ``stop`` was set first. ``waited`` is called each ``step_s`` seconds.
 
-    aiokafka's ``start()`` returns only with the first assignment, which may be never while the
-    coordinator is away: that is no reason to be restarted, and no reason to miss a SIGTERM.
+    That no broker answers is no reason to be restarted, and no reason to miss a SIGTERM.
     Raises the ``KafkaError`` that it fails with.
     """
     starting = asyncio.create_task(consumer.start(), name="join the group")
@@ -80,6 +98,48 @@ async def started(
         return starting.done()
     finally:
         await end(starting, stopping)
+
+
+async def leave(consumer: AIOKafkaConsumer) -> None:
+    """Stop ``consumer`` and leave the group, within ``_STOP_S`` (A13: ``stop()`` alone can hang).
+
+    In a rebalance ``stop()`` waits for the answer to its JoinGroup, which comes when all members have
+    joined or a dead one's time is over, and a broker answers one request of a connection at a time.
+    So then the farewell takes another connection: the broker answers the join, and nobody waits for us.
+    """
+    try:
+        await within(_STOP_S, _stopped(consumer))
+    except (TimeoutError, KafkaError) as exc:
+        log.warning("consumer_stop_unclean", error=type(exc).__name__)
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    stopping = asyncio.create_task(consumer.stop())
+    try:
+        _, late = await asyncio.wait({stopping}, timeout=_ASIDE_AFTER_S)
+        if late:
+            await _leave_aside(consumer)
+        await stopping
+    except BaseException:
+        stopping.cancel()
+        raise
+
+
+async def _leave_aside(consumer: AIOKafkaConsumer) -> None:
+    """Tell the coordinator on a connection of its own that this member leaves; as little as aiokafka does.
+
+    Nothing public does so. A static member does not leave: its partitions wait for it.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    if coordinator is None or coordinator.coordinator_id is None or is_forgotten(consumer):
+        return
+    if coordinator._group_instance_id is not None:  # noqa: SLF001
+        return
+    request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+    try:
+        await within(_ASIDE_S, coordinator._client.send(coordinator.coordinator_id, request))  # noqa: SLF001
+    except (TimeoutError, KafkaError) as exc:
+        log.warning("group_not_left", error=type(exc).__name__)
 
 
 def is_forgotten(consumer: AIOKafkaConsumer) -> bool:

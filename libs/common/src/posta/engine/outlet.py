@@ -89,40 +89,52 @@ class Outlet:
         return parcel.confirmed
 
     async def _run(self, topic: str, to: int | None, stream: deque[Parcel]) -> None:
+        pause_s = _FIRST_PAUSE_S
+        left: list[Parcel] = []
         try:
-            while stream:
-                batch = [stream.popleft() for _ in range(min(len(stream), _MOST_AT_ONCE))]
-                await self._see_to(topic, to, batch)
+            while left or stream:
+                # What has collected meanwhile goes along with what has to be tried again.
+                left += [stream.popleft() for _ in range(min(len(stream), _MOST_AT_ONCE - len(left)))]
+                left = await self._try(topic, to, [parcel for parcel in left if parcel.is_wanted()])
+                if left:
+                    await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S) if left else _FIRST_PAUSE_S
         finally:
             # No await since the stream was seen empty: nothing can have been added to it.
             del self._streams[topic, to]
 
-    async def _see_to(self, topic: str, to: int | None, batch: list[Parcel]) -> None:
-        """Try until every parcel of ``batch`` is confirmed, refused for good, or not wanted."""
-        pause_s = _FIRST_PAUSE_S
-        while batch := [parcel for parcel in batch if parcel.is_wanted()]:
-            try:
-                await self._producer.publish(
-                    topic, [parcel.wire for parcel in batch], timeout_s=self._timeout_s, partition=to
-                )
-            except PublishFailed as exc:
-                self._note_failed(topic, batch, exc)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-            except TooLarge as exc:
-                if len(batch) > 1:
-                    await self._one_by_one(topic, to, batch)
-                    return
-                _refuse(batch, exc)
-            except Exception as exc:  # noqa: BLE001 - the records that wait for it tell what it was
-                _refuse(batch, exc)
-            else:
-                for parcel in batch:
-                    if not parcel.confirmed.done():
-                        parcel.confirmed.set_result(None)
+    async def _try(self, topic: str, to: int | None, batch: list[Parcel]) -> list[Parcel]:
+        """Publish ``batch``; return what is neither confirmed nor refused for good, to be tried again."""
+        if not batch:
+            return []
+        try:
+            wires = [parcel.wire for parcel in batch]
+            await self._producer.publish(topic, wires, timeout_s=self._timeout_s, partition=to)
+        except PublishFailed as exc:
+            self._note_failed(topic, [*batch, *self._streams[topic, to]], exc)
+            return batch
+        except TooLarge as exc:
+            if len(batch) > 1:
+                return await self._one_by_one(topic, to, batch)
+            _refuse(batch, exc)
+        except Exception as exc:  # noqa: BLE001 - the records that wait for it tell what it was
+            _refuse(batch, exc)
+        else:
+            for parcel in batch:
+                if not parcel.confirmed.done():
+                    parcel.confirmed.set_result(None)
+        return []
 
-    def _note_failed(self, topic: str, batch: list[Parcel], error: PublishFailed) -> None:
-        for parcel in batch:
+    async def _one_by_one(self, topic: str, to: int | None, batch: list[Parcel]) -> list[Parcel]:
+        """One of them is too large, and only alone it says so; they keep their order."""
+        for number, parcel in enumerate(batch):
+            if parcel.is_wanted() and await self._try(topic, to, [parcel]):
+                return batch[number:]
+        return []
+
+    def _note_failed(self, topic: str, waiting: list[Parcel], error: PublishFailed) -> None:
+        """Tell of those that were tried, and of those that wait behind them."""
+        for parcel in waiting:
             self._blockages.failed(topic, error, is_first=not parcel.has_failed)
             if not parcel.has_failed:
                 parcel.has_failed = True
@@ -131,11 +143,6 @@ class Outlet:
     def _note_end(self, topic: str, confirmed: asyncio.Future[None]) -> None:
         published = not confirmed.cancelled() and confirmed.exception() is None
         self._blockages.ended(topic, published=published)
-
-    async def _one_by_one(self, topic: str, to: int | None, batch: list[Parcel]) -> None:
-        """One of them is too large, and only alone it says so."""
-        for parcel in batch:
-            await self._see_to(topic, to, [parcel])
 
 
 def _refuse(batch: list[Parcel], error: Exception) -> None:

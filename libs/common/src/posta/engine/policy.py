@@ -28,7 +28,8 @@ class Bounds:
     span_per_partition: int = 10_000
     """Records from the watermark to the newest one, finished or not: what one stuck record may cost."""
     total_bytes: int = 32 * 1024 * 1024
-    """Keys and values over all partitions, and 900 bytes for each record's own objects."""
+    """Keys and values over all partitions, and 900 bytes for each record's own objects. One
+    partition may hold as much of it as is still free, so none can take it from all others."""
 
 
 class Ordering(Enum):

@@ -81,10 +81,23 @@ class Settlement:
             # Left from when the group had ordered retries; nothing is held now.
             work.partition.finish(work)
             return Fate.ENDED
+        if work.delivery.release:
+            return self._release(work)
         if work.delivery.not_before > self._clock():
             return self._waiting.until_due(work, cause="hop")
         self._waiting.note_lateness(work)
         return None
+
+    def _release(self, work: Work) -> Fate:
+        """An admin's word, in the place of its dead letter: as if a replay of that had ended well."""
+        line = self._waiting.line_of(work)
+        if line is None:
+            work.partition.finish(work)
+        else:
+            line.ended(work)
+        origin = work.delivery.origin
+        log.info("key_released", topic=origin.topic, partition=origin.partition, offset=origin.offset)
+        return Fate.ENDED
 
     def finish(self, work: Work, record: RawRecord, subject: Subject | None, *, is_notable: bool) -> None:
         """``work`` was handled well, and what it published is confirmed.
@@ -205,7 +218,8 @@ class Settlement:
         except TooLarge:
             log.exception("apology_failed")
         line = self._waiting.line_of(work)
-        if line is not None and self._policy.on_dead_letter is OnDeadLetter.HOLD_KEY:
+        holds_key = line is not None and self._policy.on_dead_letter is OnDeadLetter.HOLD_KEY
+        if line is not None and holds_key:
             await self._waiting.hold(work, line)
         gone = replace(work.delivery, not_before=0.0, lane_due=0.0, place=None, rides=0)
         added = {
@@ -216,6 +230,7 @@ class Settlement:
                 reason=decision.reason,
                 group=self._group.name,
                 version=self._version,
+                holds_key=holds_key,
             ),
         }
         wire = Wire(key=record.key, value=record.value, headers=with_headers(record.headers, added))

@@ -18,12 +18,23 @@ class Topology:
         self._topics = topics
         self._prefix = prefix
         self._counts: dict[str, int] = {}
+        self._doubted: set[str] = set()
+        """Not seen once: just after a start the client may not have heard of a topic yet."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The topics that are not there, without the deployment's prefix."""
+        return tuple(topic.removeprefix(self._prefix) for topic, count in self._counts.items() if not count)
 
     def look(self, consumer: AIOKafkaConsumer) -> None:
         """Compare with what the client knows now; it learns of changes within ``metadata_max_age_ms``."""
         for topic in self._topics:
             count = len(consumer.partitions_for_topic(topic) or ())
             before = self._counts.get(topic)
+            if not count and before != 0 and topic not in self._doubted:
+                self._doubted.add(topic)
+                continue
+            self._doubted.discard(topic)
             if count != before:
                 self._counts[topic] = count
                 self._tell(topic.removeprefix(self._prefix), before, count)

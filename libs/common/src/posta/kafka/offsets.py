@@ -1,6 +1,5 @@
 """Reads what a group has committed: the offset of each partition and the text stored with it."""
 
-import asyncio
 from collections.abc import Iterable
 
 from aiokafka import TopicPartition
@@ -11,6 +10,7 @@ from aiokafka.structs import OffsetAndMetadata
 from posta.errors import Transient
 from posta.kafka.connection import connection_options
 from posta.settings import KafkaSettings
+from posta.tasks import unbroken
 
 
 async def committed(
@@ -25,11 +25,21 @@ async def committed(
         request_timeout_ms=int(timeout_s * 1000),
     )
     try:
-        async with asyncio.timeout(timeout_s):
-            await admin.start()
-            found = await admin.list_consumer_group_offsets(group, partitions=list(partitions))
+        # aiokafka loses the connection that it bootstraps with when that is cancelled.
+        found = await unbroken(timeout_s, _asked(admin, group, list(partitions)))
     except (TimeoutError, KafkaError) as exc:
         raise Transient(f"the commits of {group} cannot be read: {type(exc).__name__}") from exc
+    return {tp: stored for tp, stored in found.items() if stored.offset >= 0}
+
+
+async def _asked(
+    admin: AIOKafkaAdminClient, group: str, partitions: list[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    try:
+        await admin.start()
+        found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
+            group, partitions=partitions
+        )
+        return found
     finally:
         await admin.close()
-    return {tp: stored for tp, stored in found.items() if stored.offset >= 0}

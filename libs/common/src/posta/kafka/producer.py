@@ -41,6 +41,10 @@ class TooLarge(Permanent):
     """The broker will never take a record of this size."""
 
 
+class NoSuchPartition(Permanent):
+    """The topic has no partition of the number asked for."""
+
+
 class PublishFailed(Transient):
     """Kafka did not confirm the record in time; it may have been written all the same."""
 
@@ -73,7 +77,7 @@ class Producer:
         They go to ``partition``, or to the one that each key says.
 
         Raises ``PublishFailed`` when they are not within ``timeout_s``, ``TooLarge`` when one
-        exceeds what the broker takes.
+        exceeds what the broker takes, ``NoSuchPartition`` when the topic has fewer.
         """
         started = time.monotonic()
         outcome = "failed"
@@ -82,6 +86,8 @@ class Producer:
             async with asyncio.timeout(timeout_s):
                 client = await self._connected()
                 full_name = self._settings.topic_prefix + topic
+                if partition is not None and partition not in await client.partitions_for(full_name):
+                    raise NoSuchPartition(f"{topic} has no partition {partition}")
                 futures = [await client.send(full_name, partition=partition, **_fields(r)) for r in records]
                 await asyncio.gather(*futures)
             outcome = "ok"

@@ -1,0 +1,145 @@
+"""A topic that is missing or forbidden stops the partitions that need it, and no others."""
+
+import asyncio
+import time
+
+import pytest
+from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
+from support.engine_rig import GROUP, SOURCE, event, eventually, number_of, rig, running
+from support.kafka_admin import READ, WRITE, GuardedKafka, allow_all, allow_only, delete_topic
+from support.logged import logged
+
+from posta.domain.envelope import Wire, encode
+from posta.engine.policy import Bounds, EnginePolicy
+from posta.errors import Transient
+from posta.kafka.offsets import committed
+from posta.kafka.topics import apply
+
+pytestmark = pytest.mark.integration
+LANE = GROUP.lanes[0].name
+POLICY = EnginePolicy(
+    concurrency=4,
+    publish_timeout_s=1.0,
+    commit_interval_s=0.2,
+    drain_s=1.0,
+    bounds=Bounds(total_bytes=300_000),
+)
+"""Few workers and little memory: what is stuck could have used up both many times over."""
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    broker = GuardedKafka(tmp_path / "guarded")
+    asyncio.run(broker.start())
+    yield broker
+    asyncio.run(broker.stop(timeout_s=5))
+
+
+async def write(world, numbers, *, partition):
+    """Events of 2 KB each in one partition, every one with a key of its own."""
+    wires = []
+    for number in numbers:
+        wire = encode(event(number, key=f"k{number}"))
+        headers = (*wire.headers, ("filling", b"x" * 1_000))
+        wires.append(Wire(key=wire.key, value=wire.value + b" " * 2_000, headers=headers))
+    await world.producer.publish(SOURCE.name, wires, timeout_s=20, partition=partition)
+
+
+async def committed_of(world, partition):
+    tp = TopicPartition(world.settings.topic_prefix + SOURCE.name, partition)
+    group = world.settings.topic_prefix + GROUP.name
+    found = await committed(world.settings, group=group, partitions=[tp], timeout_s=5)
+    return found[tp].offset if tp in found else 0
+
+
+def blocked():
+    return REGISTRY.get_sample_value("posta_publish_blocked_messages", {"topic": LANE})
+
+
+async def healthy_partition_goes_on(world, engine, done):
+    """Partition 0 needs the lane, 600 times; partition 1 does not, and works 300 records off."""
+    await write(world, range(600), partition=0)
+    await eventually(lambda: (blocked() or 0) >= POLICY.concurrency * 4, within_s=30, why="more than workers")
+    began = time.monotonic()
+    for first in range(1000, 1300, 50):
+        await write(world, range(first, first + 50), partition=1)
+        await eventually(lambda last=first + 49: last in done, within_s=20, why="partition 1 stands still")
+    took_s = time.monotonic() - began
+    await eventually(lambda: engine.status().in_flight <= 600)
+    assert await committed_of(world, 0) == 0, "what needs the lane does not advance"
+    await asyncio.sleep(0.5)
+    assert await committed_of(world, 1) == 300, "the other partition does"
+    return took_s
+
+
+async def test_a_missing_lane_stops_only_the_partition_that_needs_it_and_costs_others_no_worker_and_no_memory(
+    kafka, topic_prefix
+):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            if number_of(message) < 1000 and message.attempt == 1:
+                raise Transient("later", retry_after_s=1.2)
+            done.append(number_of(message))
+
+        await delete_topic(world, LANE)
+        engine = world.engine(handler, policy=POLICY)
+        async with running(engine):
+            assert await healthy_partition_goes_on(world, engine, done) < 15
+            await apply(world.settings, GROUP.lanes)
+            await eventually(lambda: len(set(done)) == 900, within_s=90, why=f"{len(set(done))} of 900")
+        assert len(done) == 900, "nothing was done twice"
+
+
+async def test_a_lane_that_may_not_be_written_stops_only_the_partition_that_needs_it(guarded, topic_prefix):
+    async with rig(guarded.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            if number_of(message) < 1000 and message.attempt == 1:
+                raise Transient("later", retry_after_s=1.2)
+            done.append(number_of(message))
+
+        await allow_only(world, LANE, READ)
+        engine = world.engine(handler, policy=POLICY)
+        with logged() as lines:
+            async with running(engine):
+                await healthy_partition_goes_on(world, engine, done)
+                assert await engine.live_fault() is None, "a restart would help nobody"
+                assert len(lines["publish_failed_will_retry"]) == 1, "it alarms, and does not flood the log"
+                await allow_all(world, LANE)
+                await eventually(lambda: len(set(done)) == 900, within_s=90, why=f"{len(set(done))} of 900")
+        assert len(done) == 900
+
+
+async def test_a_lane_that_may_not_be_read_is_left_alone_and_the_rest_is_read(
+    guarded, topic_prefix, monkeypatch
+):
+    monkeypatch.setattr("posta.engine.forbidden._AGAIN_S", 2.0)
+    monkeypatch.setattr("posta.engine.forbidden._QUIET_S", 1.0)
+    async with rig(guarded.bootstrap_servers, topic_prefix) as world:
+        done: list[tuple[int, int]] = []
+
+        async def handler(message):
+            done.append((number_of(message), message.attempt))
+            if message.attempt == 1 and number_of(message) < 2:
+                raise Transient("later", retry_after_s=(1.2, 3.2)[number_of(message)])
+
+        await allow_only(world, LANE, WRITE)
+        engine = world.engine(handler)
+        with logged() as lines:
+            async with running(engine):
+                await world.feed(*(event(number, key=f"k{number}") for number in range(20)))
+                await eventually(lambda: (1, 2) in done, within_s=30, why="the other lane is read")
+                assert {number for number, _ in done} == set(range(20))
+                assert (0, 2) not in done, "it rides the lane that nobody may read"
+                assert LANE in (await engine.ready_fault() or "")
+                assert not lines["consumer_replaced"], "no client was thrown away for it"
+                assert len(lines["topic_forbidden"]) == 1
+                await allow_all(world, LANE)
+                await eventually(lambda: (0, 2) in done, within_s=30)
+                await eventually(lambda: bool(lines["topic_allowed"]))
+                assert await engine.ready_fault() is None
+        assert len(done) == 22, "nothing was done twice"
