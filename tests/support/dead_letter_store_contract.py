@@ -5,12 +5,13 @@ import asyncio
 import pytest
 from support.dead_letters import TRACE_ID, headers, record
 
-from dlq_admin.dead_letter import Action, Bytes, Decision, Filter, KeyReused, RequestKey, State
+from dlq_admin.dead_letter import Action, Bytes, Decision, Filter, Hold, KeyReused, RequestKey, State
 from dlq_admin.reading import read_record
 from dlq_admin.store import Chosen
 from posta.domain.ids import reference_number
 
 REPLAY = Decision(action=Action.REPLAY, actor="ada", reason="it is back")
+RELEASE = Decision(action=Action.RELEASE, actor="ada", reason="let them go")
 DISCARD = Decision(action=Action.DISCARD, actor="ada", reason="a test")
 MANY = Chosen(filter=Filter(group="llm-worker"))
 
@@ -155,12 +156,59 @@ class StoreContract:
             assert decided.missing == (10**12,)
         assert await state(store, ids[3]) is State.DISCARDED
 
-    async def test_a_truncated_one_can_be_discarded_and_not_replayed(self, store):
-        [number] = await add(store, record(headers=headers(posta_truncated="1")))
-        decided = await store.claim(Chosen(ids=(number,)), REPLAY, lease_s=60)
-        assert decided.ids == ()
-        assert "whole original" in decided.refused[number]
-        assert (await store.discard(Chosen(ids=(number,)), DISCARD)).ids == (number,)
+    async def test_what_holds_its_key_is_found_until_it_is_released(self, store):
+        held, _free, other = await add(
+            store,
+            record(0, headers=headers(posta_holds_key="1")),
+            record(1),
+            record(2, topic="notifier.dlq", headers=headers(posta_holds_key="1")),
+        )
+        wanted = Filter(holding=True)
+        assert [s.id for s in await store.find(wanted, before=None, limit=9)] == [other, held]
+        assert (await store.get(held)).summary.hold is Hold.HELD
+        mine = Filter(group="llm-worker", holding=True)
+        assert [s.id for s in await store.find(mine, before=None, limit=9)] == [held]
+        assert (await store.release(Chosen(ids=(held,)), RELEASE)).ids == (held,)
+        assert (await store.get(held)).summary.hold is Hold.RELEASING
+        assert [c.id for c in await store.lease_releases(limit=9, lease_s=60)] == [held]
+        assert await store.lease_releases(limit=9, lease_s=60) == [], "leased"
+        assert await store.released(held, outcome="released") is True
+        assert await store.released(held, outcome="released") is False
+        found = await store.get(held)
+        assert (found.summary.hold, found.summary.state) == (Hold.RELEASED, State.OPEN)
+        assert [(e.action, e.actor, e.outcome) for e in found.audit] == [
+            (Action.RELEASE, "ada", "started"),
+            (Action.RELEASE, "ada", "released"),
+        ]
+        assert [s.id for s in await store.find(wanted, before=None, limit=9)] == [other]
+
+    async def test_discarding_what_holds_its_key_releases_it(self, store):
+        held, free = await add(store, record(0, headers=headers(posta_holds_key="1")), record(1))
+        await store.discard(Chosen(ids=(held, free)), DISCARD)
+        assert (await store.get(held)).summary.hold is Hold.RELEASING
+        assert (await store.get(free)).summary.hold is Hold.NONE
+        [leased] = await store.lease_releases(limit=9, lease_s=0.01)
+        await asyncio.sleep(0.02)
+        assert await store.lease_releases(limit=9, lease_s=60) == [leased], "until it is confirmed"
+        await store.released(held, outcome="released")
+        assert [(e.action, e.outcome) for e in (await store.get(held)).audit] == [
+            (Action.DISCARD, "discarded"),
+            (Action.RELEASE, "released"),
+        ]
+
+    async def test_a_refused_release_leaves_the_key_held_and_can_be_asked_for_again(self, store):
+        [held] = await add(store, record(headers=headers(posta_holds_key="1")))
+        await store.release(Chosen(ids=(held,)), RELEASE)
+        assert await store.released(held, outcome="refused: no such group") is True
+        assert (await store.get(held)).summary.hold is Hold.HELD
+        assert (await store.release(Chosen(ids=(held,)), RELEASE)).ids == (held,)
+
+    async def test_a_key_can_be_released_after_a_replay_but_not_during_it(self, store):
+        [held] = await add(store, record(headers=headers(posta_holds_key="1")))
+        await store.claim(Chosen(ids=(held,)), REPLAY, lease_s=60)
+        assert held in (await store.release(Chosen(ids=(held,)), RELEASE)).refused
+        await store.finish(held)
+        assert (await store.release(Chosen(ids=(held,)), RELEASE)).ids == (held,)
 
     async def test_a_filter_takes_the_oldest_open_ones_up_to_its_limit(self, store):
         ids = await add(store, *(record(offset) for offset in range(4)))

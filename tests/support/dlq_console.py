@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 
 from dlq_admin.app import build_app
-from dlq_admin.dead_letter import Bytes
+from dlq_admin.dead_letter import Bytes, Reading
 from dlq_admin.fake_store import FakeStore
 from dlq_admin.handler import Indexer
+from dlq_admin.originals import Found, Whole
 from dlq_admin.reading import read_record
 from dlq_admin.redrive import Redrive
 from dlq_admin.settings import Settings
@@ -36,9 +37,14 @@ class Console:
     redrive: Redrive
     keys: dict[str, str]
     published: list[tuple[str, Wire]] = field(default_factory=list)
+    original: Whole = field(default_factory=lambda: Whole(found=Found.GONE))
+    """What is found when a truncated one's original is looked for."""
     kafka_fault: PostaError | None = None
 
-    async def publish(self, topic: str, wire: Wire) -> None:
+    async def look(self, _reading: Reading, _record: Bytes) -> Whole:
+        return self.original
+
+    async def publish(self, topic: str, wire: Wire, _partition: int) -> None:
         if self.kafka_fault is not None:
             raise self.kafka_fault
         self.published.append((topic, wire))
@@ -80,14 +86,27 @@ async def console(*, origin: str = ORIGIN, **environ: Any) -> AsyncIterator[Cons
     settings = load(Settings, {"POSTA_API_KEYS": listed, **environ})
     store = FakeStore()
 
-    async def publish(topic: str, wire: Wire) -> None:
-        await made.publish(topic, wire)
+    class Linked:
+        async def look(self, reading: Reading, record: Bytes) -> Whole:
+            return await made.look(reading, record)
 
-    redrive = Redrive(store, publish, settings.replay)
+    async def publish(topic: str, wire: Wire, partition: int) -> None:
+        await made.publish(topic, wire, partition)
+
+    originals = Linked()
+    redrive = Redrive(store, publish, settings.replay, originals)
     producer = Producer(settings.kafka, client_id="never connected")
     engine = Engine(DLQ_ADMIN, Indexer(store), kafka=settings.kafka, producer=producer)
     known = ApiKeys.parse(listed)
-    app = build_app(settings, store=store, redrive=redrive, engine=engine, keys=known, health=Health())
+    app = build_app(
+        settings,
+        store=store,
+        redrive=redrive,
+        originals=originals,
+        engine=engine,
+        keys=known,
+        health=Health(),
+    )
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=origin) as client:
         made = Console(client=client, store=store, redrive=redrive, keys=keys)

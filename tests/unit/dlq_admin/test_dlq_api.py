@@ -1,10 +1,13 @@
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from support.dead_letters import PAYLOAD, headers, record
 from support.dlq_console import console
 from support.engine_rig import eventually
 
+from dlq_admin.dead_letter import Bytes
+from dlq_admin.originals import Found, Whole
 from posta.errors import Permanent, Transient
 
 SECRET = PAYLOAD["token"]
@@ -18,6 +21,7 @@ SECRET = PAYLOAD["token"]
         ("GET", "/v1/dead-letters/1", None),
         ("POST", "/v1/dead-letters/1/replay", None),
         ("POST", "/v1/dead-letters/1/discard", {"reason": "old"}),
+        ("POST", "/v1/dead-letters/1/release", {"reason": "old"}),
         ("POST", "/v1/dead-letters/replay", {"ids": [1]}),
         ("POST", "/v1/dead-letters/discard", {"ids": [1], "reason": "old"}),
     ],
@@ -139,6 +143,76 @@ async def test_a_truncated_dead_letter_is_refused_with_what_to_do():
     assert answer.status_code == 409
     assert "send the event again from its source" in answer.json()["detail"]
     assert given.published == []
+
+
+@pytest.mark.parametrize(
+    ("found", "status"), [(Found.THERE, 200), (Found.ANOTHER, 409), (Found.UNKNOWN, 202)]
+)
+async def test_a_truncated_one_shows_its_pointer_and_is_replayed_whole_where_the_original_is_still_there(
+    found, status
+):
+    whole = Bytes(key=b"k", value=b"whole", headers=())
+    pointer = headers(posta_truncated="3", posta_original_size="5", posta_original_sha256="ab" * 32)
+    async with console() as given:
+        given.original = Whole(found=found, record=whole if found is Found.THERE else None)
+        await given.index(record(value=b"who", headers=pointer))
+        shown = (await given.client.get("/v1/dead-letters/1", headers=given.bearer())).json()
+        answer = await given.client.post("/v1/dead-letters/1/replay", headers=given.bearer())
+        await given.sign_in()
+        page = (await given.client.get("/dead-letters/1")).text
+    assert shown["original_record"] == {
+        "found": found.value,
+        "topic": "discord.interactions",
+        "partition": 2,
+        "offset": 41,
+        "bytes": 5,
+        "sha256": "ab" * 32,
+        "kept_bytes": 3,
+    }
+    assert ("ab" * 32) in page
+    assert answer.status_code == status
+    assert [wire.value for _, wire in given.published] == ([b"whole"] if found is Found.THERE else [])
+
+
+async def test_held_keys_are_listed_and_released_by_an_admin():
+    async with console() as given:
+        await given.index(record(0, headers=headers(posta_holds_key="1")), record(1))
+        url = "/v1/dead-letters"
+        held = (await given.client.get(f"{url}?held=true&group=llm-worker", headers=given.bearer())).json()
+        viewer = await given.client.post(
+            f"{url}/1/release", headers=given.bearer("viewer"), json={"reason": "no"}
+        )
+        silent = await given.client.post(f"{url}/1/release", headers=given.bearer(), json={})
+        answer = await given.client.post(f"{url}/1/release", headers=given.bearer(), json={"reason": "gone"})
+        absent = await given.client.post(f"{url}/9/release", headers=given.bearer(), json={"reason": "gone"})
+        assert await given.redrive._round() is True
+        after = (await given.client.get(f"{url}/1", headers=given.bearer())).json()
+    assert [(one["id"], one["key_hold"]) for one in held["items"]] == [(1, "held")]
+    assert (viewer.status_code, silent.status_code, absent.status_code) == (403, 422, 404)
+    assert (answer.status_code, answer.json()["key_hold"]) == (202, "releasing")
+    assert (after["key_hold"], after["state"]) == ("released", "open")
+    [(topic, wire)] = given.published
+    assert topic == "llm-worker.retry.5s"
+    assert (wire.key, dict(wire.headers)["posta-release"]) == (b"discord:1:11", b"1")
+    assert [(entry["action"], entry["outcome"], entry["actor"]) for entry in after["audit"]] == [
+        ("release", "started", "admin"),
+        ("release", "released", "admin"),
+    ]
+
+
+async def test_a_release_that_kafka_does_not_confirm_is_sent_again():
+    async with console(POSTA_REPLAY__LEASE_S="11") as given:
+        await given.index(record(headers=headers(posta_holds_key="1")))
+        given.kafka_fault = Transient("Kafka did not confirm")
+        body = {"reason": "of no use"}
+        await given.client.post("/v1/dead-letters/1/discard", headers=given.bearer(), json=body)
+        await given.redrive._round()
+        shown = (await given.client.get("/v1/dead-letters/1", headers=given.bearer())).json()
+        assert (shown["state"], shown["key_hold"]) == ("discarded", "releasing")
+        given.kafka_fault = None
+        given.store._rows[1].release_due = datetime.now(UTC)
+        await given.redrive._round()
+    assert len(given.published) == 1, "discarding releases the key"
 
 
 async def test_while_kafka_is_away_a_replay_stays_claimed_and_is_taken_up():

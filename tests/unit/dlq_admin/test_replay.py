@@ -5,7 +5,7 @@ from support.dead_letters import HEADERS, headers, record
 
 from dlq_admin.dead_letter import Bytes
 from dlq_admin.reading import read_record
-from dlq_admin.replay import NotReplayable, replay_topic, replay_wire
+from dlq_admin.replay import NotReplayable, release_wire, replay_topic, replay_wire
 from posta.domain.failure import PREFIX, read_delivery
 
 
@@ -55,9 +55,32 @@ def test_a_null_record_is_null_again():
     assert replayed(record(key=None, value=b"", headers=())).value == b""
 
 
-def test_a_truncated_record_is_refused():
+def test_a_truncated_record_is_replayed_from_its_original_and_refused_without():
+    dead = record(value=b"par", headers=headers(posta_truncated="3"))
+    cut = Bytes(key=dead.key, value=dead.value, headers=dead.headers)
     with pytest.raises(NotReplayable, match="whole original"):
-        replayed(record(headers=headers(posta_truncated="")))
+        replay_wire(read_record(dead), cut)
+    whole = Bytes(key=b"the key", value=b"part and rest", headers=(("x-own", b"1"), ("posta-attempt", b"9")))
+    wire = replay_wire(read_record(dead), cut, whole=whole)
+    assert (wire.key, wire.value) == (b"the key", b"part and rest")
+    assert wire.headers[0] == ("x-own", b"1")
+    assert (delivery_of(wire).origin.offset, delivery_of(wire).attempt) == (41, 1)
+    assert "posta-truncated" not in dict(wire.headers)
+
+
+def test_a_release_has_the_key_and_the_origin_and_nothing_of_the_record():
+    dead = record(headers=headers(posta_previous_span="00-1-2-01"))
+    wire = release_wire(read_record(dead), Bytes(key=dead.key, value=dead.value, headers=dead.headers))
+    assert (wire.key, wire.value) == (dead.key, b"")
+    delivery = delivery_of(wire)
+    assert (delivery.release, delivery.origin.topic, delivery.origin.offset) == (
+        True,
+        "discord.interactions",
+        41,
+    )
+    assert {name for name, _ in wire.headers if not name.startswith(PREFIX)} == set()
+    with pytest.raises(NotReplayable, match="without a key"):
+        release_wire(read_record(dead), Bytes(key=None, value=b"", headers=dead.headers))
 
 
 @given(

@@ -13,6 +13,7 @@ from dlq_admin.bodies import (
     DiscardManyBody,
     ListQuery,
     PageQuery,
+    ReleaseBody,
     ReplayBody,
     ReplayManyBody,
     request_key,
@@ -75,12 +76,12 @@ def _add_reading(router: APIRouter, store: Store, decisions: Decisions, keys: Ap
         """One dead letter with its masked payload; ``reveal`` shows addresses to inspectors."""
         if reveal and INSPECT not in principal.scopes:
             raise Problem(403, "The API key may not do this", f"Use a key that has the scope {INSPECT}.")
-        dead_letter = await decisions.found(dead_letter_id)
+        dead_letter, whole = await decisions.with_original(dead_letter_id)
         if reveal:
             log.info("dead_letter_revealed", dead_letter=dead_letter_id, actor=principal.name)
         how = Reveal.INSPECTED if reveal else Reveal.MASKED
         # In a thread: a large hostile payload must not hold up the loop.
-        return await asyncio.to_thread(dead_letter_view, dead_letter, reveal=how)
+        return await asyncio.to_thread(dead_letter_view, dead_letter, reveal=how, whole=whole)
 
 
 def _add_deciding(router: APIRouter, decisions: Decisions, keys: ApiKeys) -> None:
@@ -126,4 +127,12 @@ def _add_deciding(router: APIRouter, decisions: Decisions, keys: ApiKeys) -> Non
     ) -> dict[str, Any]:
         """Discard one, for good."""
         dead_letter = await decisions.discard_one(dead_letter_id, actor=principal.name, reason=body.reason)
+        return summary_view(dead_letter.summary)
+
+    @router.post("/{dead_letter_id}/release", status_code=202)
+    async def release(
+        dead_letter_id: Id, body: ReleaseBody, principal: Annotated[Principal, writer]
+    ) -> dict[str, Any]:
+        """Let the records go on that wait behind one (ordered retries); it stays what it is."""
+        dead_letter = await decisions.release_one(dead_letter_id, actor=principal.name, reason=body.reason)
         return summary_view(dead_letter.summary)

@@ -10,6 +10,7 @@ from dlq_admin.api import api_router
 from dlq_admin.decisions import Decisions
 from dlq_admin.gauges import keep_current
 from dlq_admin.handler import Indexer
+from dlq_admin.originals import KafkaOriginals, Originals
 from dlq_admin.page import page_router
 from dlq_admin.postgres_store import PostgresStore
 from dlq_admin.redrive import Redrive
@@ -30,7 +31,7 @@ from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
 from posta.http.problem import Problem, problem_response
 from posta.http.server import serving
-from posta.kafka.producer import Producer
+from posta.kafka.producer import NoSuchPartition, Producer
 from posta.postgres.pool import DEPENDENCY, Database
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
@@ -55,23 +56,43 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         store = PostgresStore(database)
         timeout_s = settings.kafka.request_timeout_s
 
-        async def publish(topic: str, wire: Wire) -> None:
-            await producer.publish(topic, [wire], timeout_s=timeout_s)
+        async def publish(topic: str, wire: Wire, partition: int) -> None:
+            try:
+                # The lines of its key are there, whatever partitioner the source was written with.
+                await producer.publish(topic, [wire], timeout_s=timeout_s, partition=partition)
+            except NoSuchPartition:
+                await producer.publish(topic, [wire], timeout_s=timeout_s)
 
-        redrive = Redrive(store, publish, settings.replay)
+        originals = KafkaOriginals(settings.kafka)
+        redrive = Redrive(store, publish, settings.replay, originals)
         engine = _engine(settings, producer, database, store)
         _watch(health, engine, database)
-        app = build_app(settings, store=store, redrive=redrive, engine=engine, keys=keys, health=health)
+        app = build_app(
+            settings,
+            store=store,
+            redrive=redrive,
+            originals=originals,
+            engine=engine,
+            keys=keys,
+            health=health,
+        )
         await stack.enter_async_context(serving(app, settings.http))
         await _run(engine, redrive, store, stop)
 
 
 def build_app(
-    settings: Settings, *, store: Store, redrive: Redrive, engine: Engine, keys: ApiKeys, health: Health
+    settings: Settings,
+    *,
+    store: Store,
+    redrive: Redrive,
+    originals: Originals,
+    engine: Engine,
+    keys: ApiKeys,
+    health: Health,
 ) -> FastAPI:
     """The HTTP side: API, page, health and metrics."""
     app = create_app(title="Posta dead letters", version=service_version(), health=health)
-    decisions = Decisions(store, redrive, lease_s=settings.replay.lease_s)
+    decisions = Decisions(store, redrive, originals, lease_s=settings.replay.lease_s)
     app.include_router(api_router(store, decisions, keys))
     if keys:
         app.include_router(engine_router(engine, keys))

@@ -40,6 +40,7 @@ class _Conditions(_Body):
     fingerprint: Text | None = None
     type: Text | None = None
     q: Text | None = None
+    held: bool = False
 
     def as_filter(self) -> Filter:
         """The same in the console's words; an empty condition is none."""
@@ -49,6 +50,7 @@ class _Conditions(_Body):
             fingerprint=self.fingerprint or None,
             event_type=self.type or None,
             text=self.q or None,
+            holding=self.held,
         )
 
 
@@ -75,7 +77,7 @@ class FilterBody(_Conditions):
     @model_validator(mode="after")
     def _not_everything(self) -> Self:
         if self.as_filter().is_everything:
-            raise ValueError("give at least one of group, class, fingerprint, type, q")
+            raise ValueError("give at least one of group, class, fingerprint, type, q, held")
         return self
 
 
@@ -107,6 +109,12 @@ class ReplayBody(_Body):
 
 class DiscardBody(_Body):
     """Why one is discarded."""
+
+    reason: NonEmpty
+
+
+class ReleaseBody(_Body):
+    """Why its key is released."""
 
     reason: NonEmpty
 

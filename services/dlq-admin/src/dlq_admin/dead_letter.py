@@ -4,6 +4,7 @@
      │                           └──refused by Kafka──▶ open
      └──discard──▶ discarded
 
+Beside that, a dead letter may hold its key, see ``Hold``; discarding it releases the key.
 A crash leaves ``replaying``; whoever finds its lease over publishes it again (a double is harmless:
 effects are idempotent by event id). A replayed record that fails anew is a new dead letter with
 ``redrive`` one higher.
@@ -16,9 +17,7 @@ from enum import StrEnum
 
 from posta.domain.envelope import Headers
 from posta.domain.ids import reference_number
-
-TRUNCATED_HEADER = "posta-truncated"
-"""Present when the dead letter does not hold the whole original, so that it cannot be replayed."""
+from posta.domain.truncation import TRUNCATED
 
 
 class State(StrEnum):
@@ -39,6 +38,20 @@ class Action(StrEnum):
 
     REPLAY = "replay"
     DISCARD = "discard"
+    RELEASE = "release"
+    """Let the records go on that wait behind the dead letter; it stays what it is."""
+
+
+class Hold(StrEnum):
+    """Whether the dead letter keeps later records of its key waiting (ordered retries)."""
+
+    NONE = "none"
+    HELD = "held"
+    """They wait for a replay that ends well, a discard or a release."""
+    RELEASING = "releasing"
+    """The release is on its way to Kafka."""
+    RELEASED = "released"
+    """They go on, or will in a moment: the group has been told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +80,8 @@ class Reading:
     last_failure: datetime | None
     service_version: str | None
     trace_id: str | None
+    holds_key: bool = False
+    """Whether later records of its key waited for it when it died."""
 
     @property
     def reference(self) -> str:
@@ -85,7 +100,7 @@ class Bytes:
     @property
     def is_truncated(self) -> bool:
         """Whether the original was too large to be kept whole."""
-        return any(name == TRUNCATED_HEADER for name, _ in self.headers)
+        return any(name == TRUNCATED for name, _ in self.headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +112,7 @@ class Summary:
     indexed_at: datetime
     updated_at: datetime
     reading: Reading
+    hold: Hold = Hold.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +165,15 @@ class Filter:
     text: str | None = None
     """Part of the reason, the exception, the event's id or type; or a whole trace id or reference number.
     Case is ignored."""
+    holding: bool = False
+    """Only open ones that hold their key."""
 
     @property
     def is_everything(self) -> bool:
         """Whether nothing but the state narrows it down."""
-        return not any((self.group, self.error_class, self.fingerprint, self.event_type, self.text))
+        return not any(
+            (self.holding, self.group, self.error_class, self.fingerprint, self.event_type, self.text)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,15 +213,15 @@ class KeyReused(Exception):
     """The ``Idempotency-Key`` was used for a different request before."""
 
 
-def refusal(state: State, *, action: Action, truncated: bool) -> str | None:
-    """Why ``action`` cannot be done to a dead letter in ``state``; None when it can."""
+def refusal(state: State, *, action: Action) -> str | None:
+    """Why ``action`` cannot be done to a dead letter in ``state``; None when it can.
+
+    A key can be released whatever became of the dead letter: a replay of it may have failed again.
+    """
     match state:
-        case State.OPEN if action is Action.REPLAY and truncated:
-            return (
-                "it does not hold the whole original record (header posta-truncated): "
-                "send the event again from its source, then discard this"
-            )
         case State.OPEN:
+            return None
+        case State.DISCARDED | State.REPLAYED if action is Action.RELEASE:
             return None
         case State.REPLAYING:
             return "it is being replayed already"
@@ -209,3 +229,12 @@ def refusal(state: State, *, action: Action, truncated: bool) -> str | None:
             return "it was replayed already; if it failed again, that is a new dead letter"
         case State.DISCARDED:
             return "it was discarded"
+
+
+def hold_of(state: State, *, holds_key: bool, is_due: bool, is_released: bool) -> Hold:
+    """Whether a dead letter in ``state`` holds its key; a replayed one leaves that to its replay."""
+    if is_due:
+        return Hold.RELEASING
+    if is_released:
+        return Hold.RELEASED
+    return Hold.HELD if holds_key and state is State.OPEN else Hold.NONE

@@ -1,4 +1,4 @@
-"""What an admin can decide: replay or discard, one or many, through the API or on the page alike."""
+"""What an admin can decide: replay, discard or release, one or many, through the API or on the page alike."""
 
 from dlq_admin.dead_letter import (
     Action,
@@ -8,7 +8,9 @@ from dlq_admin.dead_letter import (
     KeyReused,
     RequestKey,
 )
+from dlq_admin.originals import Originals, Whole
 from dlq_admin.redrive import Redrive
+from dlq_admin.replay import why_not
 from dlq_admin.store import Chosen, Store
 from posta.http.problem import Problem
 from posta.telemetry import names
@@ -20,8 +22,9 @@ log = get_logger(__name__)
 class Decisions:
     """Carries decisions out; raises ``Problem`` where the request cannot be granted."""
 
-    def __init__(self, store: Store, redrive: Redrive, *, lease_s: float) -> None:
+    def __init__(self, store: Store, redrive: Redrive, originals: Originals, *, lease_s: float) -> None:
         self._store = store
+        self._originals = originals
         self._redrive = redrive
         self._lease_s = lease_s
 
@@ -30,8 +33,12 @@ class Decisions:
     ) -> DeadLetter:
         """Replay one at once and return it as it is then: ``replayed``, or ``replaying`` while Kafka is away.
 
-        Raises ``Problem`` 404 or 409, or 422 for a reused key.
+        Raises ``Problem`` 404 or 409 (also when it is truncated and its original is gone), or 422 for a
+        reused key.
         """
+        _, whole = await self.with_original(dead_letter_id)
+        if whole is not None and (why := why_not(whole.found)):
+            _check_one(dead_letter_id, Decided(refused={dead_letter_id: why}))
         decision = Decision(action=Action.REPLAY, actor=actor, reason=reason)
         decided = await self._claim(
             Chosen(ids=(dead_letter_id,)), decision, lease_s=self._lease_s, request=request
@@ -60,6 +67,22 @@ class Decisions:
         """Discard many at once."""
         return await self._discard(chosen, actor, reason)
 
+    async def release_one(self, dead_letter_id: int, *, actor: str, reason: str) -> DeadLetter:
+        """Let the records go on that wait behind one. Raises ``Problem`` 404 or 409."""
+        decision = Decision(action=Action.RELEASE, actor=actor, reason=reason)
+        decided = await self._store.release(Chosen(ids=(dead_letter_id,)), decision)
+        _count(decided, decision, done="started")
+        _check_one(dead_letter_id, decided)
+        self._redrive.soon()
+        return await self.found(dead_letter_id)
+
+    async def with_original(self, dead_letter_id: int) -> tuple[DeadLetter, Whole | None]:
+        """The dead letter and, when it is truncated, what became of its original. Raises ``Problem`` 404."""
+        found = await self.found(dead_letter_id)
+        if not found.record.is_truncated:
+            return found, None
+        return found, await self._originals.look(found.summary.reading, found.record)
+
     async def found(self, dead_letter_id: int) -> DeadLetter:
         """The dead letter. Raises ``Problem`` 404."""
         found = await self._store.get(dead_letter_id)
@@ -85,6 +108,8 @@ class Decisions:
         decision = Decision(action=Action.DISCARD, actor=actor, reason=reason)
         decided = await self._store.discard(chosen, decision)
         _count(decided, decision, done="discarded")
+        # What was discarded holds its key no longer.
+        self._redrive.soon()
         return decided
 
 

@@ -12,11 +12,13 @@ from dlq_admin.dead_letter import (
     Decided,
     Decision,
     Filter,
+    Hold,
     KeyReused,
     Reading,
     RequestKey,
     State,
     Summary,
+    hold_of,
     refusal,
 )
 from dlq_admin.store import Backlog, Chosen, Claimed
@@ -28,6 +30,18 @@ class _Row:
     record: Bytes
     audit: list[AuditEntry] = field(default_factory=list)
     lease_until: datetime | None = None
+    release_due: datetime | None = None
+    is_released: bool = False
+
+    def shown(self) -> Summary:
+        """The row's metadata."""
+        hold = hold_of(
+            self.summary.state,
+            holds_key=self.summary.reading.holds_key,
+            is_due=self.release_due is not None,
+            is_released=self.is_released,
+        )
+        return replace(self.summary, hold=hold)
 
 
 class FakeStore:
@@ -59,14 +73,14 @@ class FakeStore:
             return None
         mine = row.summary.reading
         others = [
-            other.summary
+            other.shown()
             for other in self._rows.values()
             if other is not row
             and mine.event_id is not None
             and (other.summary.reading.event_id, other.summary.reading.group) == (mine.event_id, mine.group)
         ]
         return DeadLetter(
-            summary=row.summary, record=row.record, audit=tuple(row.audit), others=tuple(others)
+            summary=row.shown(), record=row.record, audit=tuple(row.audit), others=tuple(others)
         )
 
     async def alike(self, wanted: Filter, *, limit: int) -> list[Alike]:
@@ -110,7 +124,38 @@ class FakeStore:
         decided = self._choose(chosen, Action.DISCARD)
         for number in decided.ids:
             self._move(number, State.DISCARDED, decision, "discarded")
+            row = self._rows[number]
+            if row.summary.reading.holds_key and not row.is_released:
+                row.release_due = row.release_due or _now()
         return decided
+
+    async def release(self, chosen: Chosen, decision: Decision) -> Decided:
+        """See ``Store.release``."""
+        decided = self._choose(chosen, Action.RELEASE)
+        for number in decided.ids:
+            row = self._rows[number]
+            self._move(number, row.summary.state, decision, "started")
+            row.release_due = row.release_due or _now()
+        return decided
+
+    async def lease_releases(self, *, limit: int, lease_s: float) -> list[Claimed]:
+        """See ``Store.lease_releases``."""
+        now = _now()
+        due = [(n, r) for n, r in sorted(self._rows.items()) if r.release_due and r.release_due <= now]
+        for _, row in due[:limit]:
+            row.release_due = now + timedelta(seconds=lease_s)
+        return [Claimed(id=n, reading=r.summary.reading, record=r.record) for n, r in due[:limit]]
+
+    async def released(self, dead_letter_id: int, *, outcome: str) -> bool:
+        """See ``Store.released``."""
+        row = self._rows.get(dead_letter_id)
+        if row is None or row.release_due is None:
+            return False
+        row.release_due, row.is_released = None, row.is_released or outcome == "released"
+        asked = next(e for e in reversed(row.audit) if e.action in {Action.RELEASE, Action.DISCARD})
+        decision = Decision(action=Action.RELEASE, actor=asked.actor, reason=asked.reason)
+        self._move(dead_letter_id, row.summary.state, decision, outcome)
+        return True
 
     async def lease(self, *, ids: tuple[int, ...] | None, limit: int, lease_s: float) -> list[Claimed]:
         """See ``Store.lease``."""
@@ -150,7 +195,7 @@ class FakeStore:
         return [row.summary.reading for row in self._rows.values()]
 
     def _fitting(self, wanted: Filter) -> list[Summary]:
-        return [row.summary for row in self._rows.values() if _fits(wanted, row.summary)]
+        return [row.shown() for row in self._rows.values() if _fits(wanted, row.shown())]
 
     def _choose(self, chosen: Chosen, action: Action) -> Decided:
         if chosen.filter is None:
@@ -158,14 +203,7 @@ class FakeStore:
         else:
             wanted = replace(chosen.filter, state=State.OPEN)
             numbers = [summary.id for summary in self._fitting(wanted)][: chosen.limit]
-        reasons = {
-            number: refusal(
-                self._rows[number].summary.state,
-                action=action,
-                truncated=self._rows[number].record.is_truncated,
-            )
-            for number in numbers
-        }
+        reasons = {number: refusal(self._rows[number].summary.state, action=action) for number in numbers}
         return Decided(
             ids=tuple(n for n, why in reasons.items() if why is None),
             refused={n: why for n, why in reasons.items() if why is not None},
@@ -205,6 +243,9 @@ def _fits(wanted: Filter, summary: Summary) -> bool:
         (wanted.event_type, reading.event_type),
     )
     if any(want is not None and want != have for want, have in pairs):
+        return False
+    is_held = reading.holds_key and summary.state is State.OPEN and summary.hold is not Hold.RELEASED
+    if wanted.holding and not is_held:
         return False
     if wanted.text is None:
         return True

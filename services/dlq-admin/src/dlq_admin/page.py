@@ -49,7 +49,7 @@ def page_router(settings: Settings, store: Store, decisions: Decisions, keys: Ap
     router = APIRouter(route_class=_pages(templates), include_in_schema=False)
     _add_static(router)
     _add_sign_in(router, templates, visitors, keys)
-    _add_reading(router, templates, visitors, store, settings.trace_url_template)
+    _add_reading(router, templates, visitors, store, decisions, settings.trace_url_template)
     _add_deciding(router, visitors, decisions)
     return router
 
@@ -138,6 +138,7 @@ def _add_reading(
     templates: Environment,
     visitors: Visitors,
     store: Store,
+    decisions: Decisions,
     trace_url_template: str | None,
 ) -> None:
     @router.get("/")
@@ -167,10 +168,8 @@ def _add_reading(
     @router.get("/dead-letters/{dead_letter_id}")
     async def one(request: Request, dead_letter_id: Id) -> Response:
         session = visitors.required(request)
-        dead_letter = await store.get(dead_letter_id)
-        if dead_letter is None:
-            raise Problem(404, "There is no such dead letter", "Look for it in the list.")
-        view = await asyncio.to_thread(dead_letter_view, dead_letter, reveal=Reveal.MASKED)
+        dead_letter, whole = await decisions.with_original(dead_letter_id)
+        view = await asyncio.to_thread(dead_letter_view, dead_letter, reveal=Reveal.MASKED, whole=whole)
         trace_id = dead_letter.summary.reading.trace_id
         trace_url = None
         if trace_id and trace_url_template:
@@ -204,6 +203,15 @@ def _add_deciding(router: APIRouter, visitors: Visitors, decisions: Decisions) -
         session, form = await visitors.form(request)
         await decisions.discard_one(dead_letter_id, actor=session.principal.name, reason=reason_of(form))
         session.flash("good", f"Dead letter {dead_letter_id} was discarded.")
+        return RedirectResponse(f"/dead-letters/{dead_letter_id}", _SEE_OTHER)
+
+    @router.post("/dead-letters/{dead_letter_id}/release")
+    async def release(request: Request, dead_letter_id: Id) -> Response:
+        session, form = await visitors.form(request)
+        await decisions.release_one(dead_letter_id, actor=session.principal.name, reason=reason_of(form))
+        session.flash(
+            "good", f"The key of dead letter {dead_letter_id} is released: what waits behind it goes on."
+        )
         return RedirectResponse(f"/dead-letters/{dead_letter_id}", _SEE_OTHER)
 
     @router.post("/alike/replay")

@@ -36,6 +36,7 @@ def conditions(query: PageQuery) -> dict[str, str]:
         "fingerprint": query.fingerprint,
         "type": query.type,
         "q": query.q,
+        "held": "true" if query.held else "",
     }
     return {name: value or "" for name, value in given.items()}
 

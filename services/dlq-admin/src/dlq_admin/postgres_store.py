@@ -1,5 +1,7 @@
 """Dead letters in PostgreSQL."""
 
+import asyncpg
+
 from dlq_admin import queries
 from dlq_admin.dead_letter import (
     Action,
@@ -108,13 +110,33 @@ class PostgresStore:
                 await _note(connection, ids, decision, "discarded")
         return decided
 
+    async def release(self, chosen: Chosen, decision: Decision) -> Decided:
+        """See ``Store.release``."""
+        async with self._database.transaction() as connection:
+            decided = await _choose(connection, chosen, Action.RELEASE)
+            ids = list(decided.ids)
+            if ids:
+                await connection.execute(queries.MARK_RELEASING, ids)
+                await _note(connection, ids, decision, "started")
+        return decided
+
+    async def lease_releases(self, *, limit: int, lease_s: float) -> list[Claimed]:
+        """See ``Store.lease_releases``."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(queries.LEASE_RELEASES, lease_s, limit)
+        return sorted(map(_claimed, rows), key=lambda one: one.id)
+
+    async def released(self, dead_letter_id: int, *, outcome: str) -> bool:
+        """See ``Store.released``."""
+        async with self._database.connection() as connection:
+            return await connection.fetchval(queries.END_RELEASE, dead_letter_id, outcome) is not None
+
     async def lease(self, *, ids: tuple[int, ...] | None, limit: int, lease_s: float) -> list[Claimed]:
         """See ``Store.lease``."""
         async with self._database.connection() as connection:
             wanted = None if ids is None else list(ids)
             rows = await connection.fetch(queries.LEASE, lease_s, wanted, limit)
-        claimed = [Claimed(id=row["id"], reading=reading_of(row), record=record_of(row)) for row in rows]
-        return sorted(claimed, key=lambda one: one.id)
+        return sorted(map(_claimed, rows), key=lambda one: one.id)
 
     async def finish(self, dead_letter_id: int) -> bool:
         """See ``Store.finish``."""
@@ -172,14 +194,16 @@ async def _choose(connection: Connection, chosen: Chosen, action: Action) -> Dec
         rows = await connection.fetch(queries.CHOOSE_IDS, list(chosen.ids))
     else:
         rows = await connection.fetch(queries.CHOOSE_FITTING, *_conditions(chosen.filter), chosen.limit)
-    reasons = {
-        row["id"]: refusal(State(row["state"]), action=action, truncated=row["truncated"]) for row in rows
-    }
+    reasons = {row["id"]: refusal(State(row["state"]), action=action) for row in rows}
     return Decided(
         ids=tuple(found for found, why in reasons.items() if why is None),
         refused={found: why for found, why in reasons.items() if why is not None},
         missing=tuple(sorted(set(chosen.ids) - set(reasons))),
     )
+
+
+def _claimed(row: asyncpg.Record) -> Claimed:
+    return Claimed(id=row["id"], reading=reading_of(row), record=record_of(row))
 
 
 async def _note(connection: Connection, ids: list[int], decision: Decision, outcome: str) -> None:
@@ -188,7 +212,7 @@ async def _note(connection: Connection, ids: list[int], decision: Decision, outc
     )
 
 
-def _conditions(wanted: Filter) -> tuple[str | None, ...]:
+def _conditions(wanted: Filter) -> tuple[str | bool | None, ...]:
     text = None if wanted.text is None else f"%{wanted.text.translate(_LIKE_SPECIAL)}%"
     return (
         wanted.group,
@@ -197,4 +221,5 @@ def _conditions(wanted: Filter) -> tuple[str | None, ...]:
         wanted.fingerprint,
         wanted.event_type,
         text,
+        wanted.holding,
     )

@@ -61,6 +61,7 @@ def read_record(record: RawRecord) -> Reading:
         last_failure=_moment(delivery.last_failure_ms),
         service_version=_text(headers, "posta-service-version", _NAME_CHARS),
         trace_id=trace_id_of(headers),
+        holds_key=header(headers, "posta-holds-key") is not None,
     )
 
 

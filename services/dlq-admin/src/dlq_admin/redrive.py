@@ -1,4 +1,4 @@
-"""Publishes claimed dead letters to their groups' lanes and notes that each is done.
+"""Publishes claimed dead letters, and releases of keys, to their groups' lanes and notes that each is done.
 
 claimed ─▶ leased ─▶ published (acks=all) ─▶ replayed
              │            ├─ Kafka does not confirm: stays claimed, taken up when the lease is over
@@ -9,11 +9,13 @@ claimed ─▶ leased ─▶ published (acks=all) ─▶ replayed
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from opentelemetry.trace import SpanKind
 
-from dlq_admin.dead_letter import Action
-from dlq_admin.replay import replay_topic, replay_wire
+from dlq_admin.dead_letter import Action, Bytes
+from dlq_admin.originals import Originals
+from dlq_admin.replay import NotReplayable, release_wire, replay_topic, replay_wire, why_not
 from dlq_admin.settings import ReplaySettings
 from dlq_admin.store import Claimed, Store
 from posta.domain.envelope import Wire, header
@@ -27,15 +29,21 @@ log = get_logger(__name__)
 _LOOK_S = 1.0
 """How often leases that are over are looked for."""
 
-PublishOne = Callable[[str, Wire], Awaitable[None]]
-"""Writes a record to a topic; returns when Kafka has confirmed it, raises ``Transient`` or ``Permanent``."""
+PublishOne = Callable[[str, Wire, int], Awaitable[None]]
+"""Writes a record to a partition of a topic, or where its key says if there is no such partition.
+
+Returns when Kafka has confirmed it, raises ``Transient`` or ``Permanent``.
+"""
 
 
 class Redrive:
     """The one place that publishes replays: at once for one, paced for many."""
 
-    def __init__(self, store: Store, publish: PublishOne, settings: ReplaySettings) -> None:
+    def __init__(
+        self, store: Store, publish: PublishOne, settings: ReplaySettings, originals: Originals
+    ) -> None:
         self._store = store
+        self._originals = originals
         self._publish = publish
         self._settings = settings
         self._wake = asyncio.Event()
@@ -73,7 +81,42 @@ class Redrive:
         for claimed in due:
             await self._one(claimed)
             await asyncio.sleep(1 / self._settings.rate_per_s)
-        return bool(due)
+        held = await self._store.lease_releases(limit=1, lease_s=self._settings.lease_s)
+        for claimed in held:
+            await self._release(claimed)
+        return bool(due or held)
+
+    async def _release(self, claimed: Claimed) -> None:
+        """Tell the group that the key goes on; until Kafka has it, it is told again."""
+        try:
+            record = claimed.record
+            if record.is_truncated:
+                # Even its key may have been cut.
+                record = (await self._originals.look(claimed.reading, record)).record or record
+            wire = release_wire(claimed.reading, replace(record, headers=claimed.record.headers))
+            await self._publish(replay_topic(claimed.reading.group), wire, claimed.reading.original_partition)
+        except Permanent as exc:
+            await self._store.released(claimed.id, outcome=f"refused: {str(exc)[:500]}")
+            outcome = "refused"
+        except Transient as exc:
+            log.warning("release_unconfirmed", dead_letter=claimed.id, reason=str(exc))
+            outcome = "unconfirmed"
+        else:
+            await self._store.released(claimed.id, outcome="released")
+            outcome = "released"
+        names.DLQ_ACTIONS.labels(Action.RELEASE.value, outcome).inc()
+        log.info("dead_letter_release_ended", dead_letter=claimed.id, outcome=outcome)
+
+    async def _whole(self, claimed: Claimed) -> Bytes | None:
+        """The original of a truncated one; None for any other. Raises ``NotReplayable`` or ``Transient``."""
+        if not claimed.record.is_truncated:
+            return None
+        whole = await self._originals.look(claimed.reading, claimed.record)
+        if why := why_not(whole.found):
+            raise NotReplayable(why)
+        if whole.record is None:
+            raise Transient("Kafka does not say whether it still has the original")
+        return whole.record
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -82,6 +125,7 @@ class Redrive:
     async def _one(self, claimed: Claimed) -> None:
         try:
             topic = replay_topic(claimed.reading.group)
+            whole = await self._whole(claimed)
             with span(
                 f"replay {topic}",
                 kind=SpanKind.PRODUCER,
@@ -94,8 +138,9 @@ class Redrive:
                 },
                 follows=header(claimed.record.headers, "posta-previous-span"),
             ) as replaying:
-                wire = replay_wire(claimed.reading, claimed.record, replayed_by=traceparent_of(replaying))
-                await self._publish(topic, wire)
+                replayed_by = traceparent_of(replaying)
+                wire = replay_wire(claimed.reading, claimed.record, whole=whole, replayed_by=replayed_by)
+                await self._publish(topic, wire, claimed.reading.original_partition)
         except Permanent as exc:
             await self._store.reopen(claimed.id, why=str(exc)[:500])
             outcome = "refused"

@@ -1,18 +1,30 @@
-"""The record that a replay publishes: the original, on the shortest retry lane of the group that failed.
+"""What is published to the shortest retry lane of the group that failed: a replay, or a key's release.
 
-Only that group reads its lane, so nobody else sees the event twice. The record starts anew: attempt
-1, due at once, one redrive more; its origin and its trace context stay.
+Only that group reads its lane, so nobody else sees the event twice. A replay is the original, which
+starts anew: attempt 1, due at once, one redrive more; its origin and its trace context stay. A release
+is an empty record with the key and the origin of the dead letter that holds it.
 """
 
 from dataclasses import replace
 
 from dlq_admin.dead_letter import Bytes, Reading
+from dlq_admin.originals import Found
 from posta.domain.envelope import Wire
-from posta.domain.failure import delivery_headers, read_delivery, with_headers
+from posta.domain.failure import Delivery, delivery_headers, read_delivery, with_headers
 from posta.errors import Permanent
 from posta.kafka.producer import NULL_VALUE_HEADER
 from posta.topics import GROUPS, lane_topic
 
+_WHY_NOT = {
+    Found.GONE: (
+        "the dead letter does not hold the whole original record, and Kafka does not keep it any more: "
+        "send the event again from its source, then discard this"
+    ),
+    Found.ANOTHER: (
+        "the dead letter does not hold the whole original record, and at its place in Kafka is another one "
+        "(size or SHA-256 differ): send the event again from its source, then discard this"
+    ),
+}
 _SHORTEST_LANE_S = {group.name: group.lane_delays_s[0] for group in GROUPS if group.lane_delays_s}
 
 
@@ -28,20 +40,33 @@ def replay_topic(group: str) -> str:
     return lane_topic(group, delay_s)
 
 
-def replay_wire(reading: Reading, record: Bytes, *, replayed_by: str | None = None) -> Wire:
+def why_not(found: Found) -> str | None:
+    """Why a truncated one whose original was so ``found`` cannot be replayed; None: it can, now or later."""
+    return _WHY_NOT.get(found)
+
+
+def release_wire(reading: Reading, record: Bytes) -> Wire:
+    """The word that the dead letter holds its key no longer. Raises ``NotReplayable`` where it holds none."""
+    if record.key is None:
+        raise NotReplayable("a record without a key holds none")
+    anew = replace(
+        _delivery(reading, record), attempt=1, not_before=0.0, lane_due=0.0, release=True, previous_span=None
+    )
+    return Wire(key=record.key, value=b"", headers=with_headers((), delivery_headers(anew)))
+
+
+def replay_wire(
+    reading: Reading, record: Bytes, *, whole: Bytes | None = None, replayed_by: str | None = None
+) -> Wire:
     """The original key and value, its own headers, and those of a first attempt.
 
-    That attempt is linked to the span ``replayed_by``, or else to the last attempt before.
+    They are those of ``whole``, where the dead letter is truncated. The attempt is linked to the span
+    ``replayed_by``, or else to the last attempt before.
     """
-    if record.is_truncated:
-        raise NotReplayable("the dead letter does not hold the whole original record")
-    delivery = read_delivery(
-        topic=reading.topic,
-        partition=reading.partition,
-        offset=reading.offset,
-        timestamp_ms=0,
-        headers=record.headers,
-    )
+    if record.is_truncated and whole is None:
+        raise NotReplayable(_WHY_NOT[Found.GONE])
+    delivery = _delivery(reading, record)
+    record = whole or record
     anew = replace(
         delivery,
         attempt=1,
@@ -58,4 +83,14 @@ def replay_wire(reading: Reading, record: Bytes, *, replayed_by: str | None = No
         key=record.key,
         value=None if is_null else record.value,
         headers=with_headers(record.headers, delivery_headers(anew)),
+    )
+
+
+def _delivery(reading: Reading, record: Bytes) -> Delivery:
+    return read_delivery(
+        topic=reading.topic,
+        partition=reading.partition,
+        offset=reading.offset,
+        timestamp_ms=0,
+        headers=record.headers,
     )

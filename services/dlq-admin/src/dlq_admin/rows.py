@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from dlq_admin.dead_letter import Action, AuditEntry, Bytes, Reading, State, Summary
+from dlq_admin.dead_letter import Action, AuditEntry, Bytes, Reading, State, Summary, hold_of
 from dlq_admin.stored_headers import load_headers
 
 
@@ -31,6 +31,7 @@ def columns_of(reading: Reading) -> tuple[object, ...]:
         reading.last_failure,
         reading.service_version,
         reading.trace_id,
+        reading.holds_key,
     )
 
 
@@ -59,17 +60,25 @@ def reading_of(row: asyncpg.Record) -> Reading:
         last_failure=row["last_failure"],
         service_version=row["service_version"],
         trace_id=row["trace_id"],
+        holds_key=row["holds_key"],
     )
 
 
 def summary_of(row: asyncpg.Record) -> Summary:
     """The row's metadata."""
+    state = State(row["state"])
     return Summary(
         id=row["id"],
-        state=State(row["state"]),
+        state=state,
         indexed_at=row["indexed_at"],
         updated_at=row["updated_at"],
         reading=reading_of(row),
+        hold=hold_of(
+            state,
+            holds_key=row["holds_key"],
+            is_due=row["release_due"] is not None,
+            is_released=row["released_at"] is not None,
+        ),
     )
 
 

@@ -76,7 +76,19 @@ class Store(Protocol):
         ...
 
     async def discard(self, chosen: Chosen, decision: Decision) -> Decided:
-        """Move open dead letters to ``discarded``, each with its audit entry."""
+        """Move open dead letters to ``discarded``, each with its audit entry; keys they hold are released."""
+        ...
+
+    async def release(self, chosen: Chosen, decision: Decision) -> Decided:
+        """Note that the keys of dead letters are to be released, each with its audit entry."""
+        ...
+
+    async def lease_releases(self, *, limit: int, lease_s: float) -> list[Claimed]:
+        """Lease dead letters whose keys are to be released: those whose lease is over."""
+        ...
+
+    async def released(self, dead_letter_id: int, *, outcome: str) -> bool:
+        """The release ended so, with its audit entry; False when it had ended before."""
         ...
 
     async def lease(self, *, ids: tuple[int, ...] | None, limit: int, lease_s: float) -> list[Claimed]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from dlq_admin.dead_letter import Alike, DeadLetter, Decided, Summary
+from dlq_admin.originals import Whole, pointer_of
 from dlq_admin.shown import Reveal, Shown, show_bytes, show_headers, show_text
 
 
@@ -23,6 +24,7 @@ def summary_view(summary: Summary) -> dict[str, Any]:
         "type": _shown(reading.event_type),
         "attempts": reading.attempts,
         "redrive": reading.redrive,
+        "key_hold": summary.hold.value,
         "trace_id": reading.trace_id,
         "original": {
             "topic": _shown(reading.original_topic),
@@ -38,8 +40,13 @@ def summary_view(summary: Summary) -> dict[str, Any]:
     }
 
 
-def dead_letter_view(dead_letter: DeadLetter, *, reveal: Reveal) -> dict[str, Any]:
-    """Everything: the record masked, the stack, the audit trail and the event's other dead letters."""
+def dead_letter_view(
+    dead_letter: DeadLetter, *, reveal: Reveal, whole: Whole | None = None
+) -> dict[str, Any]:
+    """Everything: the record masked, the stack, the audit trail and the event's other dead letters.
+
+    ``whole`` is what became of the original of a truncated one.
+    """
     reading, record = dead_letter.summary.reading, dead_letter.record
     return {
         **summary_view(dead_letter.summary),
@@ -50,6 +57,7 @@ def dead_letter_view(dead_letter: DeadLetter, *, reveal: Reveal) -> dict[str, An
         "payload": _bytes_view(show_bytes(record.value, reveal=reveal)),
         "headers": [list(pair) for pair in show_headers(record.headers, reveal=reveal)],
         "truncated": record.is_truncated,
+        "original_record": None if whole is None else _original_view(dead_letter, whole),
         "audit": [
             {
                 "action": entry.action.value,
@@ -61,6 +69,21 @@ def dead_letter_view(dead_letter: DeadLetter, *, reveal: Reveal) -> dict[str, An
             for entry in dead_letter.audit
         ],
         "history": [summary_view(other) for other in dead_letter.others],
+    }
+
+
+def _original_view(dead_letter: DeadLetter, whole: Whole) -> dict[str, Any]:
+    """Where the whole record of a truncated one is, how to tell that it is the one, and if it is there."""
+    reading, record = dead_letter.summary.reading, dead_letter.record
+    pointer = pointer_of(reading, record)
+    return {
+        "found": whole.found.value,
+        "topic": _shown(reading.original_topic),
+        "partition": reading.original_partition,
+        "offset": reading.original_offset,
+        "bytes": None if pointer is None else pointer.size,
+        "sha256": None if pointer is None else _shown(pointer.sha256),
+        "kept_bytes": len(record.value or b""),
     }
 
 

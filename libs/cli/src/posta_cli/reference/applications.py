@@ -74,6 +74,7 @@ def dlq_admin() -> FastAPI:
         load(part("dlq_admin", "settings").Settings, {}),
         store=absent,
         redrive=absent,
+        originals=absent,
         engine=absent,
         keys=_keys(),
         health=Health(),
