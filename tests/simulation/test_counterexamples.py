@@ -5,6 +5,16 @@ from support.sim.scenario import End, Event, Outcome, Planned, Scenario, What
 from support.sim.world import run
 
 COUNTEREXAMPLES = {
+    "a follower that its lane refused became a dead letter that did not say when it had failed": Scenario(
+        records=(
+            Planned(0.5, "a", (Outcome(End.TRANSIENT, 12.0),)),
+            Planned(2.0, "a", filling=20_000),
+        ),
+        members=1,
+        partitions=1,
+        ordered=True,
+        lane_bytes=8_000,
+    ),
     "a client replaced during a rebalance cancelled its worker twice, and it never worked again": Scenario(
         records=(Planned(1.75, "b"), Planned(3.3, "b"), Planned(4.75, "c"), Planned(17.75, "e")),
         events=(

@@ -17,7 +17,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaConnectionError, UnknownError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    MessageSizeTooLargeError,
+    UnknownError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from support.sim.groups import Group
 from support.sim.loop import current_life
@@ -97,6 +102,8 @@ class Cluster:
         self._latency_s = latency_s
         self.logs: dict[TopicPartition, Log] = {}
         self.partitions: dict[str, int] = {}
+        self.max_bytes: dict[str, int] = {}
+        """The largest record that a topic takes; absent: any."""
         self.groups: dict[str, Group] = {}
         self.faults: deque[Fault] = deque()
         self.happened: Counter[str] = Counter()
@@ -116,6 +123,18 @@ class Cluster:
             self.partitions[topic] = partitions
             for number in range(partitions):
                 self.logs[TopicPartition(topic, number)] = Log()
+
+    def grow(self, more: int) -> None:
+        """Give every topic so many partitions more."""
+        for topic, count in self.partitions.items():
+            self.partitions[topic] = count + more
+            for number in range(count, count + more):
+                self.logs[TopicPartition(topic, number)] = Log()
+
+    def check_size(self, topic: str, size: int) -> None:
+        """Raises ``MessageSizeTooLargeError`` when the topic takes no record of ``size`` bytes."""
+        if size > self.max_bytes.get(topic, size):
+            raise MessageSizeTooLargeError(f"{size} bytes for {topic}")
 
     def group(self, name: str) -> Group:
         if name not in self.groups:

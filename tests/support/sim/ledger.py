@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from support.sim.groups import Group
@@ -23,6 +24,7 @@ from support.sim.scenario import Planned, Scenario
 
 from posta.domain.commit_metadata import decode
 from posta.domain.envelope import Wire, header
+from posta.domain.truncation import SHA256, SIZE, TRUNCATED
 
 _EPSILON_S = 0.0011
 """Times travel in whole milliseconds."""
@@ -40,6 +42,8 @@ class Story:
     copies: set[tuple[TopicPartition, int]] = field(default_factory=set)
     answers: int = 0
     dead: int = 0
+    is_released: bool = False
+    """An admin let those behind it go on."""
     replays: int = 0
     rides: int = 0
     handlings: int = 0
@@ -69,6 +73,8 @@ class Ledger:
         self._results = results
         self.stories: dict[str, Story] = {}
         self.broken: list[str] = []
+        self.has_grown = False
+        """Keys have moved to other partitions: order across that moment is not promised."""
         self.excuses = 0
         """Crashes and unknown outcomes so far: each may cost a double."""
         self.consumed: dict[TopicPartition, set[int]] = defaultdict(set)
@@ -95,7 +101,9 @@ class Ledger:
 
     def _has_ended(self, story: Story) -> bool:
         """Whether those behind it may go on."""
-        return bool(story.answers) if self._scenario.holds_keys else story.is_settled
+        if self._scenario.holds_keys:
+            return bool(story.answers) or story.is_released
+        return story.is_settled
 
     def replayed(self, story: Story) -> None:
         """An admin writes it to a lane again: attempts begin anew, and it may be answered after all."""
@@ -156,21 +164,35 @@ class Ledger:
 
     def _turn(self, story: Story, *, is_off_lane: bool) -> str:
         """Those of one name take turns; an independent retry is on its own."""
-        if story.planned.key is None or (is_off_lane and not self._scenario.ordered):
+        line = self._line(story)
+        if line is None or (is_off_lane and not self._scenario.ordered):
             return story.id
-        return f"key {story.planned.key}"
+        return line
+
+    def _line(self, story: Story) -> str | None:
+        """What the record must be in order with; None: nothing."""
+        match self._scenario.ordering:
+            case "UNORDERED":
+                return None
+            case "PARTITION":
+                return f"partition {story.origin[0].partition}"
+            case _:
+                return None if story.planned.key is None else f"key {story.planned.key}"
 
     def _check_turn(self, story: Story, life: Life, name: str) -> None:
+        if self.has_grown:
+            return
         if self._running[life][name] > 0 and not (name == story.id and self.excuses):
             self.breach("I3", f"{story.id} started while another of its key was running")
         if not self.excuses:
             others = [other for other, running in self._running.items() if other is not life]
             if any(self._running[other][name] > 0 for other in others):
                 self.breach("I3", f"{story.id} started while another member ran its key")
-        if story.planned.key is None:
+        line = self._line(story)
+        if line is None:
             return
         for other in self.stories.values():
-            if other.planned.key != story.planned.key or other.seq >= story.seq or self._has_ended(other):
+            if self._line(other) != line or other.seq >= story.seq or self._has_ended(other):
                 continue
             if self._scenario.ordered or not other.rides:
                 self.breach("I3", f"{story.id} started before {other.id} of its key had ended")
@@ -230,9 +252,20 @@ class Ledger:
                 self.breach("I5", f"the dead letter of {story.id} lacks {name}")
 
     def _check_bytes(self, story: Story, record: ConsumerRecord) -> None:
+        if header(record.headers, TRUNCATED) is not None:
+            self._check_part(story, record)
+            return
         own = tuple((name, value) for name, value in record.headers if not name.startswith("posta-"))
         if (record.key, record.value, own) != (story.wire.key, story.wire.value, story.wire.headers):
             self.breach("I5", f"a copy of {story.id} in {record.topic} differs from the original")
+
+    def _check_part(self, story: Story, record: ConsumerRecord) -> None:
+        """Only a dead letter may be less than the whole, and then it points to that."""
+        whole = story.wire.value or b""
+        said = header(record.headers, SIZE), header(record.headers, SHA256)
+        is_part = whole.startswith(record.value or b"") and record.key == story.wire.key
+        if record.topic != self._dlq or not is_part or said != (str(len(whole)), sha256(whole).hexdigest()):
+            self.breach("I5", f"a part of {story.id} in {record.topic} does not lead to the whole")
 
     def committed(
         self, _group: str, member: str, generation: int, offsets: dict[TopicPartition, OffsetAndMetadata]

@@ -75,7 +75,10 @@ class SimProducer:
     async def _deliver(
         self, tp: TopicPartition, key: bytes | None, value: bytes | None, headers: Any, written_at: int
     ) -> RecordMetadata:
+        size = len(key or b"") + len(value or b"") + sum(len(name) + len(text) for name, text in headers)
+
         def effect() -> RecordMetadata:
+            self._cluster.check_size(tp.topic, size)
             record = self._cluster.append(tp, key=key, value=value, headers=headers, timestamp_ms=written_at)
             return RecordMetadata(tp.topic, tp.partition, tp, record.offset, written_at, 0, 0)
 

@@ -54,6 +54,8 @@ class Planned:
     outcomes: tuple[Outcome, ...] = ()
     expires_s: float | None = None
     """Its deadline, so long after it was written."""
+    filling: int = 0
+    """So many bytes more in its value."""
 
 
 class What(_Named):
@@ -82,6 +84,8 @@ class What(_Named):
     COMMIT_FAILED = "commit failed"
     FETCH_FAILED = "fetch failed"
     """So many fetches fail with an error that aiokafka hands to the poll."""
+    GROW = "grow"
+    """Every topic gets so many partitions more."""
     GROUP_UNSENT = "group unsent"
     """So many joins, heartbeats or farewells never arrive."""
 
@@ -104,6 +108,8 @@ class Scenario:
     events: tuple[Event, ...] = ()
     members: int = 2
     partitions: int = 2
+    ordering: str = "KEY"
+    """Name of an ``Ordering``; ordered retries need ``KEY``."""
     ordered: bool = False
     holds: bool = False
     """With ordered retries: a dead letter holds its key, and dead letters are replayed in the end."""
@@ -112,7 +118,16 @@ class Scenario:
     """``Bounds.records_per_partition``."""
     flood_row: int | None = None
     """Dead letters in a row that trip the flood breaker; None: there is none."""
+    lane_bytes: int | None = None
+    """The largest record that the lanes take; None: any."""
+    dlq_bytes: int | None = None
+    """The same of the dead letters."""
     seed: int = 0
+
+    @property
+    def releases(self) -> bool:
+        """Whether an admin releases held keys in the end, instead of replaying what holds them."""
+        return self.holds_keys and self.seed % 3 == 0
 
     @property
     def holds_keys(self) -> bool:
@@ -136,9 +151,13 @@ _AMOUNTS: dict[What, tuple[float, ...]] = {
     What.CLOCK: (-600.0, -20.0, 20.0, 600.0),
     What.REBALANCE: (0.0,),
     What.KAFKA_AWAY: (0.5, 4.0, 12.0),
+    What.GROW: (1.0, 2.0),
 }
 _COUNTS = (1.0, 2.0, 4.0)
 MAX_MEMBERS = 3
+LARGE_BYTES = 20_000
+_SMALL_BYTES = 8_000
+_ORDERINGS = ("KEY", "KEY", "PARTITION", "UNORDERED")
 
 
 def _outcomes() -> st.SearchStrategy[Outcome]:
@@ -155,6 +174,7 @@ def _records() -> st.SearchStrategy[Planned]:
         key=st.sampled_from(["a", "a", "b", "c", "d", None]),
         outcomes=st.lists(_outcomes(), max_size=3).map(tuple),
         expires_s=st.sampled_from([None, None, None, 20.0]),
+        filling=st.sampled_from([0, 0, 0, LARGE_BYTES]),
     )
 
 
@@ -188,11 +208,14 @@ def scenarios(*, ordered: bool) -> st.SearchStrategy[Scenario]:
         events=_events(),
         members=st.integers(1, MAX_MEMBERS),
         partitions=st.integers(1, 3),
+        ordering=st.just("KEY") if ordered else st.sampled_from(_ORDERINGS),
         ordered=st.just(ordered),
         holds=st.booleans() if ordered else st.just(False),
         concurrency=st.sampled_from([1, 4, 16]),
         max_held=st.sampled_from([2, 512]),
         flood_row=st.sampled_from([None, None, 3]),
+        lane_bytes=st.sampled_from([None, None, _SMALL_BYTES]),
+        dlq_bytes=st.sampled_from([None, None, _SMALL_BYTES]),
         seed=st.integers(0, 1000),
     )
 
@@ -211,6 +234,7 @@ def seeded(seed: int, *, most_records: int = 40, most_events: int = 10) -> Scena
             key=draw.choice(["a", "a", "b", "c", "d", "e", None]),
             outcomes=tuple(outcome() for _ in range(draw.choice([0, 0, 1, 1, 2, 3]))),
             expires_s=draw.choice([None] * 5 + [20.0]),
+            filling=draw.choice([0, 0, 0, LARGE_BYTES]),
         )
 
     # Some runs in which nothing may cost a double: there the ledger is strictest.
@@ -221,15 +245,19 @@ def seeded(seed: int, *, most_records: int = 40, most_events: int = 10) -> Scena
         amount = draw.choice(_AMOUNTS.get(what, _COUNTS))
         return Event(round(draw.uniform(0, 40), 2), what, draw.randrange(MAX_MEMBERS), amount)
 
+    ordered = draw.random() < 0.5
     return Scenario(
         records=tuple(sorted((record() for _ in range(draw.randint(1, most_records))), key=lambda r: r.at)),
         events=tuple(sorted((event() for _ in range(draw.randint(0, most_events))), key=lambda e: e.at)),
         members=draw.randint(1, MAX_MEMBERS),
         partitions=draw.randint(1, 4),
-        ordered=draw.random() < 0.5,
+        ordering="KEY" if ordered else draw.choice(_ORDERINGS),
+        ordered=ordered,
         concurrency=draw.choice([1, 4, 16]),
         max_held=draw.choice([2, 8, 512]),
         flood_row=draw.choice([None, None, None, 3, 5]),
+        lane_bytes=draw.choice([None, None, _SMALL_BYTES]),
+        dlq_bytes=draw.choice([None, None, _SMALL_BYTES]),
         holds=draw.random() < 0.5,
         seed=seed,
     )

@@ -26,8 +26,8 @@ from support.sim.scenario import HARMLESS, End, Event, Outcome, Scenario, What
 
 from posta.domain.backoff import Table
 from posta.domain.envelope import Event as Envelope
-from posta.domain.envelope import encode, header
-from posta.domain.failure import delivery_headers, read_delivery, with_headers
+from posta.domain.envelope import Headers, encode, header
+from posta.domain.failure import Delivery, delivery_headers, read_delivery, with_headers
 from posta.domain.flood import FloodPolicy
 from posta.domain.key_order import OnDeadLetter
 from posta.domain.payloads import EventPublished
@@ -35,7 +35,7 @@ from posta.domain.retry import RetryPolicy
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.message import Message, Publish
-from posta.engine.policy import Bounds, EnginePolicy, Retries
+from posta.engine.policy import Bounds, EnginePolicy, Ordering, Retries
 from posta.errors import Expired, NotNow, Permanent, Transient, Unavailable
 from posta.kafka.producer import Producer
 from posta.settings import KafkaSettings
@@ -153,6 +153,9 @@ class World:
         self.ledger.group = cluster.group(GROUP.name)
         for topic in (SOURCE, RESULTS, *GROUP.lanes, GROUP.dlq):
             cluster.create(topic.name, scenario.partitions)
+        for topic in GROUP.lanes:
+            cluster.max_bytes |= {} if scenario.lane_bytes is None else {topic.name: scenario.lane_bytes}
+        cluster.max_bytes |= {} if scenario.dlq_bytes is None else {GROUP.dlq.name: scenario.dlq_bytes}
         cluster.on_append = self.ledger.appended
         cluster.on_commit = self.ledger.committed
 
@@ -199,12 +202,12 @@ class World:
                 client_type="test",
                 client_source="/test",
                 occurred_at="2026-01-01T00:00:00Z",
-                data={"n": seq},
+                data={"n": seq, "filling": "x" * planned.filling},
             ),
         )
         wire = encode(event)
         key = None if planned.key is None else wire.key
-        numbers = list(range(self._scenario.partitions))
+        numbers = list(range(self._cluster.partitions[SOURCE.name]))
         tp = TopicPartition(SOURCE.name, DefaultPartitioner()(key, numbers, numbers))
         story = Story(event.id, planned, seq, wire, (tp, self._cluster.log(tp).end))
         if key is None:
@@ -235,9 +238,17 @@ class World:
                 self._cluster.group(GROUP.name).rebalance()
             case What.KAFKA_AWAY:
                 self._away(event.amount)
+            case What.GROW:
+                self._grow(int(event.amount))
             case _:
                 request, wrong = _REQUESTS[event.what]
                 self._cluster.faults.append(Fault(request, wrong, int(event.amount), member.name))
+
+    def _grow(self, more: int) -> None:
+        """Held keys would move away from what holds them: there an operator must not."""
+        if not self._scenario.holds_keys:
+            self.ledger.has_grown = True
+            self._cluster.grow(more)
 
     def _kill(self, member: Member, again_s: float) -> None:
         if member.life is None:
@@ -340,6 +351,7 @@ class World:
         row = self._scenario.flood_row
         return EnginePolicy(
             retry=RetryPolicy(max_attempts=MAX_ATTEMPTS, backoff=Table(delays_s=(0.3, 2.5, 11.0))),
+            ordering=Ordering[self._scenario.ordering],
             retries=Retries.ORDERED if self._scenario.ordered else Retries.INDEPENDENT,
             on_dead_letter=OnDeadLetter.HOLD_KEY if self._scenario.holds_keys else OnDeadLetter.GO_ON,
             bounds=Bounds(records_per_partition=self._scenario.max_held),
@@ -477,7 +489,10 @@ class World:
         return not self.ledger.broken
 
     def _replay_the_dead(self) -> None:
-        """As dlq-admin does it: the original on the shortest lane, due at once, one redrive more."""
+        """As dlq-admin does it: the original on the shortest lane, due at once, one redrive more.
+
+        Or the release of its key. A part is replayed from the original.
+        """
         for number in range(self._scenario.partitions):
             for record in list(self._cluster.log(TopicPartition(GROUP.dlq.name, number)).records):
                 story = self.ledger.stories[header(record.headers, "ce_id") or ""]
@@ -488,19 +503,25 @@ class World:
                     timestamp_ms=0,
                     headers=record.headers,
                 )
-                if delivery.redrive < story.replays:
+                if delivery.redrive < story.replays or story.is_released:
                     continue
-                self.ledger.replayed(story)
-                anew = replace(
-                    delivery, attempt=1, not_before=0.0, lane_due=0.0, redrive=delivery.redrive + 1
-                )
-                self._cluster.append(
-                    TopicPartition(GROUP.lanes[0].name, delivery.origin.partition),
-                    key=record.key,
-                    value=record.value,
-                    headers=with_headers(record.headers, delivery_headers(anew)),
-                    timestamp_ms=int((EPOCH + self._loop.time()) * 1000),
-                )
+                anew = replace(delivery, attempt=1, not_before=0.0, lane_due=0.0)
+                if self._scenario.releases:
+                    story.is_released = True
+                    self._to_lane(story.wire.key, b"", (), replace(anew, release=True))
+                else:
+                    self.ledger.replayed(story)
+                    again = replace(anew, redrive=delivery.redrive + 1)
+                    self._to_lane(story.wire.key, story.wire.value, story.wire.headers, again)
+
+    def _to_lane(self, key: bytes | None, value: bytes | None, headers: Headers, delivery: Delivery) -> None:
+        self._cluster.append(
+            TopicPartition(GROUP.lanes[0].name, delivery.origin.partition),
+            key=key,
+            value=value,
+            headers=with_headers(headers, delivery_headers(delivery)),
+            timestamp_ms=int((EPOCH + self._loop.time()) * 1000),
+        )
 
     def _statuses(self) -> str:
         return "; ".join(repr(member.engine.status()) for member in self.members if member.engine is not None)

@@ -250,6 +250,7 @@ class Settlement:
         log.error("lane_refused_record", error=str(error), **_log_fields(record, work))
         if work.divert_s is None:
             return self._waiting.park(work)
+        work.delivery = failed(work.delivery, now=self._clock())
         decision = DeadLetter(error_class=ErrorClass.PERMANENT, reason=str(error))
         return await self._give_up(work, record, error, decision, ())
 
