@@ -5,6 +5,28 @@ from support.sim.scenario import End, Event, Outcome, Planned, Scenario, What
 from support.sim.world import run
 
 COUNTEREXAMPLES = {
+    "a record that its lane refused had those doubled that were published with it": Scenario(
+        records=tuple(
+            Planned(1.0, key, (Outcome(End.TRANSIENT, 3.0, lasts_s=0.0),), filling=filling)
+            for key, filling in (("a", 0), ("b", 0), ("c", 20_000), ("d", 0), ("e", 0))
+        ),
+        members=1,
+        partitions=1,
+        concurrency=16,
+        lane_bytes=8_000,
+    ),
+    "a zombie started what it fetched as it woke, though its key was held by then": Scenario(
+        records=(
+            Planned(6.0, "d", (Outcome(End.PERMANENT),)),
+            *(Planned(12.5 + 0.5 * (n // 5), "dabce"[n % 5]) for n in range(30)),
+        ),
+        events=(Event(1.21, What.FREEZE, 1, 15.0),),
+        members=2,
+        partitions=2,
+        ordered=True,
+        holds=True,
+        seed=5,
+    ),
     "a follower that its lane refused became a dead letter that did not say when it had failed": Scenario(
         records=(
             Planned(0.5, "a", (Outcome(End.TRANSIENT, 12.0),)),

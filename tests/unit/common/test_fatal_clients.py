@@ -5,7 +5,13 @@ import time
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError, ProducerClosed, ProducerFenced, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    ProducerFenced,
+    UnknownTopicOrPartitionError,
+)
 from prometheus_client import REGISTRY
 
 from posta.domain.envelope import Wire
@@ -16,7 +22,7 @@ from posta.engine.intake import Intake
 from posta.engine.policy import EnginePolicy
 from posta.engine.timers import Timers
 from posta.kafka import producer as producer_module
-from posta.kafka.producer import Producer, PublishFailed
+from posta.kafka.producer import Producer, PublishFailed, TooLarge
 from posta.settings import KafkaSettings
 from posta.topics import Group, Topic
 
@@ -110,6 +116,19 @@ async def test_silence_is_an_unknown_outcome_within_the_limit(clients):
         with pytest.raises(PublishFailed, match="did not confirm"):
             await producer.publish("silent", [WIRE], timeout_s=0.02)
     assert counted("posta_messages_published_total", topic="silent", outcome="unknown") == before + 1
+
+
+async def test_what_was_confirmed_of_a_batch_that_failed_is_named(clients):
+    _, ends = clients
+    async with Producer(KafkaSettings(), client_id="t") as producer:
+        ends += ["ok", "never", "ok"]
+        with pytest.raises(PublishFailed) as late:
+            await producer.publish("t", [WIRE] * 3, timeout_s=0.05)
+        ends += ["ok", MessageSizeTooLargeError("20000 bytes")]
+        with pytest.raises(TooLarge) as large:
+            await producer.publish("t", [WIRE] * 3, timeout_s=0.05)
+    assert late.value.confirmed == {0, 2}
+    assert large.value.confirmed == {0}, "it was on its way when the next one was refused"
 
 
 class Consumer:

@@ -10,6 +10,7 @@ from posta.engine import outlet as module
 from posta.engine.outlet import Abandoned, Outlet
 from posta.engine.partition import Partition, Phase
 from posta.kafka.producer import PublishFailed, TooLarge
+from posta.telemetry import names
 
 
 class Kafka:
@@ -105,3 +106,43 @@ async def test_a_defect_of_the_producer_is_told_to_whoever_waits(partition):
     with pytest.raises(RuntimeError, match="a defect"):
         await asyncio.wait_for(outlet.record("lane", wire("1"), partition), 5)
     await asyncio.wait_for(outlet.record("lane", wire("2"), partition), 5)
+
+
+async def test_of_a_failed_batch_only_what_kafka_does_not_have_is_tried_again_and_keys_keep_their_order(
+    partition,
+):
+    error = PublishFailed("one partition has no leader")
+    error.confirmed = frozenset({0, 2, 3})
+    kafka = Kafka(error)
+    kafka.gate.clear()
+    outlet = Outlet(kafka, timeout_s=1)
+    values = [("a", b"x"), ("b", b"y"), ("c", b"y"), ("d", None)]
+    wires = [Wire(key=key, value=value.encode(), headers=()) for value, key in values]
+    publishing = asyncio.create_task(outlet.records([("lane", one) for one in wires], partition))
+    await asyncio.sleep(0.001)
+    kafka.gate.set()
+    await publishing
+    assert kafka.batches == [
+        ("lane", None, [b"a", b"b", b"c", b"d"]),
+        ("lane", None, [b"b", b"c"]),
+    ], "c again, behind b of the same key"
+
+
+async def test_what_collects_behind_a_blocked_topic_is_counted_and_goes_along(partition):
+    kafka = Kafka(*(PublishFailed("no topic") for _ in range(3)))
+    kafka.gate.clear()
+    outlet = Outlet(kafka, timeout_s=1)
+    first = asyncio.create_task(outlet.record("blocked lane", wire("1"), partition))
+    await asyncio.sleep(0.001)
+    others = [asyncio.create_task(outlet.record("blocked lane", wire(f"{n}"), partition)) for n in (2, 3)]
+    await asyncio.sleep(0.001)
+    kafka.gate.set()
+    await asyncio.sleep(0)
+    most = 0.0
+    while not first.done():
+        most = max(most, names.PUBLISH_BLOCKED.labels("blocked lane")._value.get())
+        await asyncio.sleep(0)
+    await asyncio.gather(*others)
+    assert most == 3, "not only the one that was tried"
+    assert [values for _, _, values in kafka.batches][-1] == [b"1", b"2", b"3"]
+    assert names.PUBLISH_BLOCKED.labels("blocked lane")._value.get() == 0

@@ -292,3 +292,38 @@ async def test_a_payload_larger_than_is_sensible_is_refused():
     async with console() as given:
         answer = await given.client.post("/login", data={"key": "x" * 200_000}, headers={"origin": ORIGIN})
     assert answer.status_code == 413
+
+
+async def test_held_keys_are_found_on_the_page_and_released_there():
+    async with console() as given:
+        await given.index(record(0, headers=headers(posta_holds_key="1")), record(1))
+        await given.sign_in()
+        found = (await given.client.get("/?held=true&group=llm-worker")).text
+        page = (await given.client.get("/dead-letters/1")).text
+        other = (await given.client.get("/dead-letters/2")).text
+        form = {"csrf": await given.csrf(), "reason": "the others must go on"}
+        sent = {"data": form, "headers": {"origin": ORIGIN}}
+        answer = await given.client.post("/dead-letters/1/release", **sent)
+        releasing = (await given.client.get("/dead-letters/1")).text
+        await given.redrive._round()
+        released = (await given.client.get("/dead-letters/1")).text
+        left = (await given.client.get("/?held=true")).text
+    assert 'data-id="1"' in found
+    assert 'data-id="2"' not in found
+    assert "holds its key" in found
+    assert 'data-testid="release"' in page
+    assert 'data-testid="key-hold"' not in other
+    assert answer.status_code == 303
+    assert "is being released" in releasing
+    assert "The key was released" in released
+    assert 'data-testid="empty"' in left
+    assert len(given.published) == 1
+
+
+async def test_a_viewer_sees_that_a_key_is_held_and_cannot_release_it():
+    async with console() as given:
+        await given.index(record(headers=headers(posta_holds_key="1")))
+        await given.sign_in("viewer")
+        page = (await given.client.get("/dead-letters/1")).text
+    assert 'data-testid="key-hold"' in page
+    assert 'data-testid="release"' not in page

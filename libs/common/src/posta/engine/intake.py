@@ -26,6 +26,7 @@ from posta.engine.policy import EnginePolicy
 from posta.engine.positions import NoPosition, Positions
 from posta.engine.reception import Reception
 from posta.engine.steady_clock import SteadyClock
+from posta.engine.suspension import Suspended, Suspension
 from posta.engine.timers import Timers
 from posta.engine.topology import Topology
 from posta.engine.unreadable import Unreadable
@@ -96,6 +97,7 @@ class Intake:
             made_anew=lambda tp: self._handover.finished_before(tp),  # noqa: PLW0108 - made below
         )
         self._unreadable = Unreadable(group.name, prefix=kafka.topic_prefix)
+        self._suspension = Suspension(kafka.session_timeout_s)
         self._forbidden = Forbidden(group.name, prefix=kafka.topic_prefix)
         self._topology = Topology(
             group.name,
@@ -132,11 +134,12 @@ class Intake:
             drain_s = self._policy.drain_s
             consumer = new_member(self._group, self._kafka, drain_s=drain_s, poll_ms=_POLL_MS)
             self._consumer = consumer
+            self._suspension.begin()
             try:
                 if await started(consumer, stop, self._note_progress):
                     join(consumer, self._group, self._kafka, self, fencing=self._fencing, drain_s=drain_s)
                     await self._poll_until(stop, consumer)
-            except (KafkaError, TimeoutError, Rewound) as exc:
+            except (KafkaError, TimeoutError, Rewound, Suspended) as exc:
                 self._fencing.failed(exc)
                 self._fencing.check()
                 # A23: after an error that is not about one record the client may be a zombie.
@@ -152,6 +155,7 @@ class Intake:
                 log.exception("poll_failed", group=self._group.name)
                 await self._pause_before_reconnect(stop)
             finally:
+                self._suspension.end()
                 await self._leave(consumer)
 
     @property
@@ -213,6 +217,7 @@ class Intake:
                 if polling.done():
                     (assignment, batches), polling = polling.result(), None
                     await self._handover.restored()
+                    self._suspension.check()
                     # A1: what an earlier assignment fetched is fetched again from its commit.
                     self._receive(batches if assignment == self._handover.number else {})
                 self._look_after(consumer)

@@ -111,18 +111,18 @@ class Outlet:
             wires = [parcel.wire for parcel in batch]
             await self._producer.publish(topic, wires, timeout_s=self._timeout_s, partition=to)
         except PublishFailed as exc:
-            self._note_failed(topic, [*batch, *self._streams[topic, to]], exc)
-            return batch
+            left = _without_confirmed(batch, exc.confirmed)
+            self._note_failed(topic, [*left, *self._streams[topic, to]], exc)
+            return left
         except TooLarge as exc:
+            left = _without_confirmed(batch, exc.confirmed)
             if len(batch) > 1:
-                return await self._one_by_one(topic, to, batch)
-            _refuse(batch, exc)
+                return await self._one_by_one(topic, to, left)
+            _refuse(left, exc)
         except Exception as exc:  # noqa: BLE001 - the records that wait for it tell what it was
             _refuse(batch, exc)
         else:
-            for parcel in batch:
-                if not parcel.confirmed.done():
-                    parcel.confirmed.set_result(None)
+            _confirm(batch)
         return []
 
     async def _one_by_one(self, topic: str, to: int | None, batch: list[Parcel]) -> list[Parcel]:
@@ -143,6 +143,28 @@ class Outlet:
     def _note_end(self, topic: str, confirmed: asyncio.Future[None]) -> None:
         published = not confirmed.cancelled() and confirmed.exception() is None
         self._blockages.ended(topic, published=published)
+
+
+def _without_confirmed(batch: list[Parcel], confirmed: frozenset[int]) -> list[Parcel]:
+    """What of ``batch`` has to be tried again.
+
+    Also what Kafka has, when one of its key before it has not been taken: their order counts for more.
+    """
+    left: list[Parcel] = []
+    keys: set[bytes | None] = set()
+    for place, parcel in enumerate(batch):
+        if place in confirmed and (parcel.wire.key is None or parcel.wire.key not in keys):
+            _confirm([parcel])
+        else:
+            left.append(parcel)
+            keys.add(parcel.wire.key)
+    return left
+
+
+def _confirm(batch: list[Parcel]) -> None:
+    for parcel in batch:
+        if not parcel.confirmed.done():
+            parcel.confirmed.set_result(None)
 
 
 def _refuse(batch: list[Parcel], error: Exception) -> None:

@@ -40,6 +40,9 @@ NULL_VALUE_HEADER = "posta-null-value"
 class TooLarge(Permanent):
     """The broker will never take a record of this size."""
 
+    confirmed: frozenset[int] = frozenset()
+    """Which of the records were written all the same, by their place in the call."""
+
 
 class NoSuchPartition(Permanent):
     """The topic has no partition of the number asked for."""
@@ -47,6 +50,9 @@ class NoSuchPartition(Permanent):
 
 class PublishFailed(Transient):
     """Kafka did not confirm the record in time; it may have been written all the same."""
+
+    confirmed: frozenset[int] = frozenset()
+    """Which of the records were confirmed, by their place in the call."""
 
 
 class Producer:
@@ -82,25 +88,31 @@ class Producer:
         started = time.monotonic()
         outcome = "failed"
         client: AIOKafkaProducer | None = None
+        sent: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(timeout_s):
                 client = await self._connected()
                 full_name = self._settings.topic_prefix + topic
                 if partition is not None and partition not in await client.partitions_for(full_name):
                     raise NoSuchPartition(f"{topic} has no partition {partition}")
-                futures = [await client.send(full_name, partition=partition, **_fields(r)) for r in records]
-                await asyncio.gather(*futures)
+                await _send_all(client, full_name, records, partition, sent)
             outcome = "ok"
         except TimeoutError:
             outcome = "unknown"
             await self._replace_if_dead(client, "no answer")
-            raise PublishFailed(f"Kafka did not confirm {topic} in {timeout_s:g} s") from None
+            failed = PublishFailed(f"Kafka did not confirm {topic} in {timeout_s:g} s")
+            failed.confirmed = _confirmed(sent)
+            raise failed from None
         except (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError) as exc:
             outcome = "too_large"
-            raise TooLarge(f"a record for {topic} is larger than Kafka takes: {exc}") from exc
+            too_large = TooLarge(f"a record for {topic} is larger than Kafka takes: {exc}")
+            too_large.confirmed = _confirmed(sent)
+            raise too_large from exc
         except KafkaError as exc:
             await self._replace_if_dead(client, type(exc).__name__, closed=isinstance(exc, ProducerClosed))
-            raise PublishFailed(f"Kafka refused {topic}: {type(exc).__name__}: {exc}") from exc
+            failed = PublishFailed(f"Kafka refused {topic}: {type(exc).__name__}: {exc}")
+            failed.confirmed = _confirmed(sent)
+            raise failed from exc
         finally:
             names.PUBLISHED.labels(topic, outcome).inc(len(records))
             names.PUBLISH_SECONDS.labels(topic).observe(time.monotonic() - started)
@@ -169,6 +181,33 @@ def _fields(wire: Wire) -> dict[str, Any]:
     if wire.key is None and wire.value is None:
         return {"value": b"", "headers": [*wire.headers, (NULL_VALUE_HEADER, b"1")]}
     return {"key": wire.key, "value": wire.value, "headers": list(wire.headers)}
+
+
+async def _send_all(
+    client: AIOKafkaProducer,
+    topic: str,
+    records: Sequence[Wire],
+    partition: int | None,
+    sent: list[asyncio.Future[Any]],
+) -> None:
+    """Send ``records``, noted in ``sent``, and wait for all of them; raises the first error after that."""
+    try:
+        for record in records:
+            sent.append(await client.send(topic, partition=partition, **_fields(record)))  # noqa: PERF401 - kept when one fails
+    finally:
+        # Those on their way are written whatever became of the next one: who retries must know of them.
+        ends = await asyncio.gather(*sent, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+
+
+def _confirmed(sent: Sequence[asyncio.Future[Any]]) -> frozenset[int]:
+    return frozenset(
+        place
+        for place, one in enumerate(sent)
+        if one.done() and not one.cancelled() and one.exception() is None
+    )
 
 
 async def _stop(client: AIOKafkaProducer) -> None:
