@@ -96,7 +96,7 @@ def notifier(
     deliveries: Annotated[int | None, typer.Option("--deliveries", min=10, help="So many a run.")] = None,
     write: Annotated[Path | None, typer.Option("--write", help="Put the tables into this page.")] = None,
 ) -> None:
-    """Notifier beside a sender without order, ledger, limits or retries: deliveries/s and CPU for each."""
+    """Notifier beside senders without order, ledger, limits or retries: deliveries/s and CPU for each."""
     wanted = deliveries or (_QUICK_DELIVERIES if quick else _FULL_DELIVERIES)
     report = asyncio.run(_measure_notifier(wanted, rounds))
     tables = markdown.render(report)

@@ -1,6 +1,10 @@
-"""Notifier beside a sender without order, ledger, limits or retries: answers to interactions, in turns."""
+"""Notifier beside senders without order, ledger, limits or retries: answers to interactions, in turns.
+
+One calls Discord by httpx, the other by ``discord-webhook``, where that is installed.
+"""
 
 import asyncio
+import importlib.util
 import os
 import secrets
 import sys
@@ -28,7 +32,8 @@ from posta_sandbox.embedded.kafka import EmbeddedKafka
 from posta_sandbox.embedded.ports import free_port
 from posta_sandbox.embedded.postgres import EmbeddedPostgres
 
-PEER = "plain-sender"
+_PEERS = {"plain-sender": "httpx", "discord-webhook": "discord-webhook"}
+"""By what each of them calls Discord."""
 _EPOCH_MS = 1_420_070_400_000
 _BATCH = 500
 _LIMIT_S = 600.0
@@ -67,7 +72,7 @@ class DeliveryBench:
 
     async def measure(self) -> list[Outcome]:
         """The one scenario: answers, each of a conversation of its own."""
-        ours, peer = _Runs(), _Runs()
+        ours, peers = _Runs(), {name: _Runs() for name in _peers()}
         async with (
             EmbeddedKafka(self.folder / "kafka") as kafka,
             EmbeddedPostgres(self.folder / "postgres") as postgres,
@@ -75,16 +80,16 @@ class DeliveryBench:
         ):
             await migrate(postgres.url)
             for _ in range(self.rounds):
-                for runs, name in ((ours, "posta"), (peer, PEER)):
+                for name, runs in {"posta": ours, **peers}.items():
                     settings = await self._fed(kafka.bootstrap_servers)
                     server = (
                         self._notifier(settings, postgres.url, discord)
                         if runs is ours
-                        else self._plain(settings, discord)
+                        else self._plain(settings, discord, by=_PEERS[name])
                     )
                     await self._run(runs, server, discord)
                     cost_ms = runs.cpu_s_per_1000[-1]
-                    self.say(f"{name:<13} {runs.rates[-1]:>8,.0f} deliveries/s {cost_ms:>8.2f} ms CPU each")
+                    self.say(f"{name:<16} {runs.rates[-1]:>8,.0f} deliveries/s {cost_ms:>8.2f} ms CPU each")
         return [
             Outcome(
                 name="answers",
@@ -92,7 +97,7 @@ class DeliveryBench:
                 unit="deliveries/s",
                 targets=(),
                 ours=ours.figures(self.deliveries),
-                peers={PEER: peer.figures(self.deliveries)},
+                peers={name: runs.figures(self.deliveries) for name, runs in peers.items()},
                 notes={"CPU per delivery of ours, ms": spread(ours.cpu_s_per_1000)},
             )
         ]
@@ -139,13 +144,18 @@ class DeliveryBench:
         argv = [sys.executable, "-m", "notifier"]
         return served(argv, env, port=port, core=None, output=self.folder / f"notifier-{port}.log")
 
-    def _plain(self, settings: KafkaSettings, discord: Stub) -> Serving:
+    def _plain(self, settings: KafkaSettings, discord: Stub, *, by: str) -> Serving:
         port = free_port()
         argv = [sys.executable, "-m", "posta_cli.bench.deliveries.plain_sender", settings.bootstrap_servers]
         argv += [f"{settings.topic_prefix}{REPLIES_READY.name}", f"{settings.topic_prefix}plain"]
-        argv += [f"http://127.0.0.1:{discord.port}/api/v10", str(port)]
+        argv += [f"http://127.0.0.1:{discord.port}/api/v10", str(port), by]
         output = self.folder / f"plain-{port}.log"
         return served(argv, _clean_environment(), port=port, core=None, output=output)
+
+
+def _peers() -> tuple[str, ...]:
+    is_there = importlib.util.find_spec("discord_webhook") is not None
+    return tuple(name for name in _PEERS if is_there or name != "discord-webhook")
 
 
 def _answer(number: int) -> Wire:
