@@ -9,7 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 import asyncpg
@@ -76,6 +76,13 @@ SELECT coalesce(
     0)::float8
 """
 _QUEUE_FEWEST = 5
+
+_FIELDS = tuple(field.name for field in fields(Note))
+
+
+def _row(note: Note) -> dict[str, Any]:
+    """The note by its fields' names; ``asdict`` copies deeply and takes six times as long."""
+    return {name: getattr(note, name) for name in _FIELDS}
 
 
 class InteractionLog:
@@ -145,7 +152,7 @@ class InteractionLog:
         while self._waiting:
             batch = dict(list(self._waiting.items())[:_BATCH])
             async with self._database.connection() as connection:
-                await connection.execute(_WRITE, json.dumps([asdict(note) for note in batch.values()]))
+                await connection.execute(_WRITE, json.dumps([_row(note) for note in batch.values()]))
             for key, note in batch.items():
                 # What was noted meanwhile is newer and still to be written.
                 if self._waiting.get(key) is note:

@@ -7,6 +7,7 @@ one, or a replay, is linked to it: so the attempts of a record are a chain in it
 """
 
 import os
+import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -85,6 +86,9 @@ def context_of(headers: RecordHeaders) -> Context:
 
 def current_trace_headers() -> dict[str, str]:
     """The ``traceparent`` and ``tracestate`` of the span that is current now."""
+    current = trace.get_current_span()
+    if type(current) is _New:
+        return {"traceparent": current.parent}
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return {name: value for name, value in carrier.items() if name in TRACE_HEADERS}
@@ -126,6 +130,12 @@ class Passage:
             return RECORDED
         return _within(_Passed(parent)) if is_alone else context_of(headers)
 
+    def or_new(self, headers: RecordHeaders) -> Context:
+        """Like ``of``; where there is none to pass on, the context of a new trace that nobody records."""
+        # Ids need to be unlike any other, not hard to guess.
+        trace_id, span_id = random.getrandbits(128) or 1, random.getrandbits(64) or 1
+        return self.of(headers) or _within(_New(f"00-{trace_id:032x}-{span_id:016x}-00"))
+
 
 class _Passed(NonRecordingSpan):
     """The span of somebody upstream who does not record it; read only when somebody asks for its ids."""
@@ -139,6 +149,14 @@ class _Passed(NonRecordingSpan):
             self._context = _ids_of(self._parent)
             self._parent = None
         return self._context
+
+
+class _New(_Passed):
+    """The first span of a trace that nobody records: ids for logs and records, and nothing else."""
+
+    def __init__(self, parent: str) -> None:
+        super().__init__(parent.encode())
+        self.parent = parent
 
 
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
@@ -209,7 +227,10 @@ def _would_record(parent: Context) -> bool:
 
 def current_trace_id() -> str | None:
     """The current trace's id as 32 hex digits, or None outside any trace."""
-    context = trace.get_current_span().get_span_context()
+    current = trace.get_current_span()
+    if type(current) is _New:
+        return current.parent[3:35]
+    context = current.get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 
