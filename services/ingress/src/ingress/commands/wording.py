@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -66,6 +67,7 @@ ChoiceLabel = Annotated[Words, _words(100)]
 Placeholder = Annotated[Words, _words(150)]
 
 
+@lru_cache(maxsize=1024)
 def placeholders(template: str) -> frozenset[str]:
     """The names that ``template`` asks for."""
     return frozenset(_PLACEHOLDER.findall(template))
