@@ -147,3 +147,35 @@ async def test_many_at_once_are_all_kept_whatever_kafka_does_meanwhile(rig):
     there = set(rig.publisher.ids) | {record.event_id for record in await spooled(rig)}
     assert there == {event.id for event in events}
     assert set(kept) == {Kept.KAFKA, Kept.SPOOL}
+
+
+async def test_what_comes_at_one_moment_is_one_publish(rig):
+    events = [question() for _ in range(20)]
+    assert set(await asyncio.gather(*(accept(rig, event) for event in events))) == {Kept.KAFKA}
+    assert rig.publisher.attempts == 1
+    assert rig.publisher.ids == [event.id for event in events]
+
+
+async def test_when_a_group_is_not_confirmed_all_of_it_goes_to_the_spool(rig):
+    rig.publisher.away = True
+    events = [question() for _ in range(20)]
+    assert set(await asyncio.gather(*(accept(rig, event) for event in events))) == {Kept.SPOOL}
+    assert {record.event_id for record in await spooled(rig)} == {event.id for event in events}
+
+
+async def test_one_that_kafka_never_takes_spoils_none_of_its_group(rig):
+    events = [question() for _ in range(3)]
+    rig.publisher.too_large.add(events[1].id)
+    found = await asyncio.gather(*(accept(rig, event) for event in events), return_exceptions=True)
+    assert [found[0], found[2]] == [Kept.KAFKA, Kept.KAFKA]
+    assert isinstance(found[1], TooLarge)
+    assert rig.publisher.ids == [events[0].id, events[2].id]
+
+
+async def test_a_caller_that_leaves_takes_none_of_its_group_along(rig):
+    rig.publisher.delay_s = 0.05
+    leaving, staying = (asyncio.create_task(accept(rig)) for _ in range(2))
+    await asyncio.sleep(0.01)
+    leaving.cancel()
+    assert await staying is Kept.KAFKA
+    assert len(rig.publisher.ids) == 2

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from ingress.acceptor import Publisher
+from ingress.courier import Publisher
 from ingress.spool import Spool
 from ingress.spool_file import Spooled
 from ingress.switch import Switch, Way
