@@ -20,7 +20,6 @@ from ingress.events.idempotency_store import MemoryStore
 from ingress.events.journal import Journal
 from ingress.events.outcomes import Outcomes
 from ingress.events.side import EventRules, event_routers
-from ingress.interactions.lane import InteractionsLane
 from ingress.interactions.route import Interactions, interactions_router
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.signature import parse_public_keys
@@ -149,8 +148,10 @@ class Rig:
             governor_router(self.admission, self.keys),
             *events,
         )
-        self.app = InteractionsLane(app, self.interactions)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://ingress")
+        self.app = app
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://ingress"
+        )
 
     async def interact(self, body: object) -> httpx.Response:
         return await self.http.post("/discord-interactions", **self.caller.request(body))

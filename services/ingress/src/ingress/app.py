@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 
@@ -13,6 +14,7 @@ from ingress.acceptor import Acceptor
 from ingress.drain import Drainer
 from ingress.events.side import EventRules, events_side
 from ingress.interactions.lane import InteractionsLane
+from ingress.interactions.reception import Reception
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.side import interactions_side
 from ingress.receivers.rules import FILE_NAME as RECEIVERS_FILE
@@ -22,6 +24,7 @@ from ingress.spool import Spool
 from ingress.spool_file import SpoolPolicy
 from ingress.switch import Switch
 from posta.auth import ApiKeys
+from posta.collector import settle
 from posta.destinations import FILE_NAME as DESTINATIONS_FILE
 from posta.destinations import Destinations, load_destinations
 from posta.http.app import create_app
@@ -85,8 +88,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             events_side(_event_rules(settings, rules), acceptor, database) as events,
         ):
             app = build_app(drainer, *side.routers(rules.api_keys), *events)
-            door = InteractionsLane(app, side.interactions)
-            async with _draining(drainer) as draining, serving(app, settings.http, door=door):
+            lane = partial(InteractionsLane, Reception(side.interactions))
+            settle()
+            async with _draining(drainer) as draining, serving(app, settings.http, connection=lane):
                 await _until(stop, draining)
 
 

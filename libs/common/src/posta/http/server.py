@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from posta.errors import ConfigurationError
 from posta.settings import HttpSettings
@@ -27,10 +27,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, settings: HttpSettings, *, door: ASGIApp | None = None) -> AsyncIterator[int]:
+async def serving(
+    app: FastAPI, settings: HttpSettings, *, connection: Callable[..., asyncio.Protocol] | None = None
+) -> AsyncIterator[int]:
     """Serve ``app`` while the block runs, and yield the port it listens on.
 
-    ``door`` is what requests meet first, if that is not the application itself.
+    ``connection`` makes what each connection is handled by, if that is not uvicorn's own protocol.
 
     Requests under way at the end get 5 s. Raises ``ConfigurationError`` when the address is taken.
     """
@@ -39,7 +41,8 @@ async def serving(app: FastAPI, settings: HttpSettings, *, door: ASGIApp | None 
     app.state.metrics_enabled = settings.metrics_enabled
     server = _Server(
         uvicorn.Config(
-            app if door is None else door,
+            app,
+            http="auto" if connection is None else cast("type[asyncio.Protocol]", connection),
             log_config=None,
             access_log=False,
             server_header=False,

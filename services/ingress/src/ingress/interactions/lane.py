@@ -1,80 +1,103 @@
-"""A lane of their own for interactions: past the framework, whose routing costs more than an answer does.
+"""A connection on which interactions have a lane of their own; all else goes to the whole HTTP parser.
 
-Everything else goes on to the application. Traced, counted and refused as there; see the route for
-what is done. Measured: half of the processor time of an acknowledged interaction was the framework's.
+    between requests --a plain interaction--> answering --answered--> between requests
+           |  ^                                   |
+           |  '------------ answered -------------+--shutting down--> closed
+           '--anything else--> the whole parser, until it is between requests again
+
+Half of the processor time of an acknowledged interaction was parser and framework; see ADR 7. What may come
+this way is told by ``wire``; how it is answered, traced and counted by ``reception``.
 """
 
-import time
+import asyncio
+from typing import Any
 
-from fastapi import Request
-from opentelemetry import propagate
-from opentelemetry.trace import SpanKind
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
-from ingress.interactions.route import PATH, Interactions
-from posta.http.problem import Problem, problem_response
-from posta.telemetry import names
-from posta.telemetry.logs import get_logger
-from posta.telemetry.tracing import current_trace_id, span
+from ingress.interactions.reception import Reception
+from ingress.interactions.wire import Arrival, Foreign, Incomplete, head, read
 
-log = get_logger(__name__)
-_METHOD = "POST"
-_NAME = f"{_METHOD} {PATH}"
+_CLOSE = (b"connection", b"close")
 
 
-class InteractionsLane:
-    """The ASGI application that the server calls."""
+class InteractionsLane(H11Protocol):
+    """One connection, as uvicorn's server makes, watches and ends them."""
 
-    def __init__(self, app: ASGIApp, interactions: Interactions) -> None:
-        self._app = app
-        self._interactions = interactions
-        self._seconds = names.HTTP_SECONDS.labels(PATH, _METHOD)
+    def __init__(
+        self,
+        reception: Reception,
+        *,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._reception = reception
+        self._held = b""
+        """What came and was given to nobody yet."""
+        self._answering = False
+        self._is_ending = False
+        self._met_parser = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer an interaction here, and pass anything else on."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != _METHOD:
-            await self._app(scope, receive, send)
-            return
-        started = time.monotonic()
-        code = 500
+    def data_received(self, data: bytes) -> None:
+        """Take what came: a part of a request, one, or several."""
+        self._unset_keepalive_if_required()
+        if self._answering:
+            # The next request before the answer; it waits, and the sender with it.
+            self._held += data
+            self.flow.pause_reading()
+        elif self._met_parser and not self._is_between_requests():
+            super().data_received(data)
+        else:
+            self._take(self._held + data)
 
-        async def note_status(message: Message) -> None:
-            nonlocal code
-            if message["type"] == "http.response.start":
-                code = message["status"]
-            await send(message)
+    def shutdown(self) -> None:
+        """End when what is under way is answered."""
+        if self._answering:
+            self._is_ending = True
+        else:
+            super().shutdown()
 
-        request = Request(scope, receive)
+    def _is_between_requests(self) -> bool:
+        idle = self.conn.our_state is h11.IDLE and self.conn.their_state is h11.IDLE
+        return idle and not self.conn.trailing_data[0]
+
+    def _take(self, data: bytes) -> None:
+        self._held = b""
+        match read(data, max_body_bytes=self._reception.max_body_bytes):
+            case Arrival(size=size) as arrival:
+                self._held = data[size:]
+                self._answering = True
+                task = self.loop.create_task(self._answer(arrival))
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
+            case Incomplete():
+                self._held = data
+            case Foreign():
+                self._met_parser = True
+                super().data_received(data)
+
+    async def _answer(self, arrival: Arrival) -> None:
         try:
-            with span(_NAME, kind=SpanKind.SERVER, parent=propagate.extract(request.headers)) as current:
-                response = await self._answer(request)
-                if current.is_recording():
-                    current.set_attributes(
-                        {
-                            "http.request.method": _METHOD,
-                            "http.route": PATH,
-                            "http.response.status_code": response.status_code,
-                        }
-                    )
-            await response(scope, receive, note_status)
+            answer = await self._reception.answer(arrival)
+        except BaseException:
+            self.transport.close()
+            raise
         finally:
-            names.HTTP_REQUESTS.labels(PATH, _METHOD, str(code)).inc()
-            self._seconds.observe(time.monotonic() - started)
-
-    async def _answer(self, request: Request) -> Response:
-        try:
-            return await self._interactions.receive(request)
-        except Problem as problem:
-            return problem_response(problem)
-        except Exception as exc:
-            # Whatever it is, Discord gets an answer and the operator the error.
-            log.exception("http_unexpected_error", error=type(exc).__name__)
-            return problem_response(
-                Problem(
-                    500,
-                    "Something went wrong on our side",
-                    "Try again; if it goes on, tell an operator the trace id.",
-                    trace_id=current_trace_id(),
-                )
-            )
+            self._answering = False
+        closes = self._is_ending or _CLOSE in answer.headers
+        headers = [*self.server_state.default_headers, *answer.headers]
+        if closes and _CLOSE not in answer.headers:
+            headers.append(_CLOSE)
+        if not self.transport.is_closing():
+            self.transport.write(head(answer.status, headers, length=len(answer.body)) + answer.body)
+        if closes:
+            self.transport.close()
+        self.on_response_complete()
+        if self._held and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self._take(self._held)

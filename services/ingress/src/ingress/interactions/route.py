@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client import Counter
 
 from ingress.acceptor import Acceptor
 from ingress.body import read_body
@@ -60,7 +62,8 @@ class Interactions:
         self._admission = admission
         self._notes = notes
         self._keys = keys
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
+        """Larger bodies are refused before they are read whole."""
         self._log_interactions = log_interactions
         self._clock = clock
         self._repeats = Repeats()
@@ -68,31 +71,34 @@ class Interactions:
 
     async def receive(self, request: Request) -> Response:
         """Answer one interaction. Raises ``Problem`` 400, 401 or 413 for what is none."""
-        started = time.monotonic()
-        raw, signer = await self._signed_body(request)
-        with self.tally.answering():
-            answer = await self._answer(raw, signer)
-        took_s = time.monotonic() - started
-        names.ACK_SECONDS.observe(took_s)
-        self.tally.answered(took_s)
-        return Response(answer, media_type="application/json")
-
-    async def _signed_body(self, request: Request) -> tuple[bytes, PublicKey]:
         try:
-            body = await read_body(request, max_bytes=self._max_body_bytes)
+            body = await read_body(request, max_bytes=self.max_body_bytes)
         except Problem as problem:
             _reject(f"status_{problem.status}")
             raise
-        signer = signer_of(
-            self._keys,
-            signature=request.headers.get("x-signature-ed25519"),
-            timestamp=request.headers.get("x-signature-timestamp"),
-            body=body,
-            now=self._clock(),
+        given = request.headers
+        answer = await self.answer(
+            body,
+            signature=given.get("x-signature-ed25519"),
+            timestamp=given.get("x-signature-timestamp"),
         )
+        return Response(answer, media_type="application/json")
+
+    async def answer(self, body: bytes, *, signature: str | None, timestamp: str | None) -> bytes:
+        """What Discord is told to ``body``. Raises ``Problem`` 400 or 401 for what is no interaction."""
+        started = time.monotonic()
+        signer = signer_of(self._keys, signature=signature, timestamp=timestamp, body=body, now=self._clock())
         if isinstance(signer, Fault):
             raise _forged(signer)
-        return body, signer
+        self.tally.begun()
+        try:
+            answer = await self._answer(body, signer)
+        finally:
+            self.tally.left()
+        took_s = time.monotonic() - started
+        names.ACK_SECONDS.observe(took_s)
+        self.tally.answered(took_s)
+        return answer
 
     async def _answer(self, raw: bytes, signer: PublicKey) -> bytes:
         try:
@@ -184,8 +190,14 @@ def _reject(reason: str) -> None:
     names.INGRESS_REJECTED.labels(_KIND, reason).inc()
 
 
+@cache
+def _counter(kind: str, answer: str) -> Counter:
+    # Looked up once: a label costs more than the count, and there are few of either.
+    return names.INTERACTIONS.labels(kind, answer)
+
+
 def _count(kind: int, answer: str) -> None:
-    names.INTERACTIONS.labels(_TYPES.get(kind, "other"), answer).inc()
+    _counter(_TYPES.get(kind, "other"), answer).inc()
 
 
 def interactions_router(interactions: Interactions) -> APIRouter:

@@ -2,8 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ingress.interactions.answers import Notice
 from posta.telemetry import names
@@ -19,13 +17,17 @@ class Tally:
 
     def __init__(self) -> None:
         self._times: deque[tuple[float, float]] = deque(maxlen=_AVERAGED)
+        self._under_way = 0
         names.LEGACY_RESPONSE_MS.set_function(self.mean_ms)
+        names.LEGACY_WORKERS.set_function(lambda: self._under_way)
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
+    def begun(self) -> None:
         """Count one interaction as being answered."""
-        with names.LEGACY_WORKERS.track_inprogress():
-            yield
+        self._under_way += 1
+
+    def left(self) -> None:
+        """Count it no longer, answered or not."""
+        self._under_way -= 1
 
     def ended(self, outcome: str) -> None:
         """Count an interaction by how it ended."""
