@@ -132,9 +132,12 @@ class Passage:
 
     def or_new(self, headers: RecordHeaders) -> Context:
         """Like ``of``; where there is none to pass on, the context of a new trace that nobody records."""
+        found = self.of(headers)
+        if found is not None:
+            return found
         # Ids need to be unlike any other, not hard to guess.
         trace_id, span_id = random.getrandbits(128) or 1, random.getrandbits(64) or 1
-        return self.of(headers) or _within(_New(f"00-{trace_id:032x}-{span_id:016x}-00"))
+        return _within(_New(f"00-{trace_id:032x}-{span_id:016x}-00"))
 
 
 class _Passed(NonRecordingSpan):
