@@ -28,7 +28,7 @@ from ingress.limits.governor import Governor
 from ingress.limits.queue_age import QueueAge
 from ingress.limits.quotas import LimitPolicy
 from ingress.limits.stats_route import governor_router
-from ingress.receivers.rules import load_receivers
+from ingress.receivers.live import LiveReceivers, read_receivers
 from ingress.spool import Spool
 from ingress.spool_file import Entry, SpoolPolicy
 from ingress.switch import Switch, Way
@@ -112,6 +112,9 @@ class Rig:
         keyring = KeyRing(ApiKeys.parse(keys), None)
         self.keyring = keyring
         self.github_secret = b"a secret for tests"
+        self.receivers = LiveReceivers(
+            read_receivers(CONFIG), {"POSTA_GITHUB_WEBHOOK_SECRET": self.github_secret.decode()}
+        )
         self.keys = ApiKeys.parse(keys)
         self.interactions = interactions
         self.events_of()
@@ -131,8 +134,7 @@ class Rig:
                 destinations=load_destinations(CONFIG / "destinations.yaml"),
                 max_body_bytes=MAX_BODY,
                 memory=None,
-                receivers=load_receivers(CONFIG / "receivers.yaml"),
-                receiver_secrets={"github": self.github_secret},
+                receivers=self.receivers,
             ),
             self.acceptor,
             keys=keyring,

@@ -17,8 +17,8 @@ from ingress.interactions.lane import InteractionsLane
 from ingress.interactions.reception import Reception
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.side import interactions_side
-from ingress.receivers.rules import FILE_NAME as RECEIVERS_FILE
-from ingress.receivers.rules import Receivers, load_receivers
+from ingress.receivers.live import LiveReceivers, read_receivers
+from ingress.reloading import reloading
 from ingress.settings import Settings
 from ingress.spool import Spool
 from ingress.spool_file import SpoolPolicy
@@ -38,26 +38,30 @@ from posta.version import service_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rules:
+class RulesFiles:
     """Everything that may be wrong in the configuration, read before anything is opened."""
 
     interactions: LiveRules
     destinations: Destinations
-    receivers: Receivers
+    receivers: LiveReceivers
     api_keys: ApiKeys
 
     @classmethod
-    def read(cls, settings: Settings) -> "_Rules":
+    def read(cls, settings: Settings) -> "RulesFiles":
         interactions = LiveRules(settings.config_dir)
         destinations = load_destinations(settings.config_dir / DESTINATIONS_FILE)
-        receivers = load_receivers(settings.config_dir / RECEIVERS_FILE)
-        receivers.check(destinations, file=settings.config_dir / RECEIVERS_FILE)
         return cls(
             interactions=interactions,
             destinations=destinations,
-            receivers=receivers,
+            receivers=LiveReceivers(read_receivers(settings.config_dir), os.environ),
             api_keys=ApiKeys.parse(settings.api_keys.get_secret_value()),
         )
+
+    def reload(self, settings: Settings) -> None:
+        """Read the files again. Raises ``ConfigurationError``, and then everything stays as it was."""
+        receivers = read_receivers(settings.config_dir)
+        self.interactions.reload()
+        self.receivers.use(receivers)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -65,7 +69,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 
     Raises ``ConfigurationError`` before anything is opened when a setting or a rules file is wrong.
     """
-    rules = _Rules.read(settings)
+    rules = RulesFiles.read(settings)
     switch = Switch()
     async with (
         Spool(_spool_policy(settings)) as spool,
@@ -86,6 +90,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 settings, rules.interactions, acceptor, database, spool_oldest_s=lambda: _oldest_s(spool)
             ) as side,
             events_side(_event_rules(settings, rules), acceptor, database) as events,
+            reloading(lambda: rules.reload(settings)),
         ):
             app = build_app(drainer, *side.routers(rules.api_keys), *events)
             lane = partial(InteractionsLane, Reception(side.interactions))
@@ -94,14 +99,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 await _until(stop, draining)
 
 
-def _event_rules(settings: Settings, rules: _Rules) -> EventRules:
+def _event_rules(settings: Settings, rules: RulesFiles) -> EventRules:
     return EventRules(
         api_keys=rules.api_keys,
         destinations=rules.destinations,
         max_body_bytes=settings.ingress.max_body_bytes,
         memory=settings.spool_file.parent,
         receivers=rules.receivers,
-        receiver_secrets=rules.receivers.secrets(os.environ),
     )
 
 

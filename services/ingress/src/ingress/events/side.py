@@ -1,7 +1,7 @@
 """Everything of ingress that concerns published events, opened together and served by a few routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from ingress.events.journal import Journal
 from ingress.events.outcomes import Outcomes, outcomes_router
 from ingress.events.route import Events, events_router
 from ingress.pull.route import Pull, pull_router
+from ingress.receivers.live import LiveReceivers
 from ingress.receivers.route import ReceiverDoor, receivers_router
 from ingress.receivers.rules import Receivers
 from posta.auth import ApiKeys
@@ -52,9 +53,7 @@ class EventRules:
     max_body_bytes: int
     memory: Path | None
     """The folder where what was last read from PostgreSQL is remembered."""
-    receivers: Receivers = field(default_factory=Receivers)
-    receiver_secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    """Signing secrets, by the receiver's name."""
+    receivers: LiveReceivers = field(default_factory=lambda: LiveReceivers(Receivers(), {}))
 
 
 def event_routers(
@@ -71,9 +70,7 @@ def event_routers(
     """The routes of these parts."""
     intake = Intake(acceptor, book, journal, clock=clock)
     events = Events(intake, keys, idempotency, max_body_bytes=rules.max_body_bytes)
-    door = ReceiverDoor(
-        intake, keys, rules.receivers, rules.receiver_secrets, max_body_bytes=rules.max_body_bytes
-    )
+    door = ReceiverDoor(intake, keys, rules.receivers, max_body_bytes=rules.max_body_bytes)
     return [events_router(events), outcomes_router(outcomes), receivers_router(door)]
 
 

@@ -1,7 +1,6 @@
 """Everything of ingress that has to do with interactions, opened together."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ from ingress.limits.queue_age import QueueAge
 from ingress.limits.stats_route import governor_router
 from ingress.settings import Settings
 from posta.auth import Keys
-from posta.errors import ConfigurationError, Unavailable
+from posta.errors import Unavailable
 from posta.postgres.interactions import InteractionLog
 from posta.postgres.pool import Database
 from posta.tasks import end
-from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -88,33 +86,10 @@ async def interactions_side(
             age.watching(),
             rules.suggesters.refreshing(),
             _cleaning(interaction_log, windows, kept_s),
-            reloading(rules.reload),
         ):
             yield InteractionsSide(interactions=interactions, admission=admission, log=interaction_log)
     finally:
         await governor.close()
-
-
-@asynccontextmanager
-async def reloading(reload: Callable[[], None]) -> AsyncIterator[None]:
-    """Read the rules again at each SIGHUP; a file that is wrong is logged and changes nothing."""
-
-    def on_hangup() -> None:
-        try:
-            reload()
-        except ConfigurationError as exc:
-            names.RELOADS.labels("refused").inc()
-            log.error("rules_not_reloaded", reason=str(exc))
-        else:
-            names.RELOADS.labels("ok").inc()
-            log.info("rules_reloaded")
-
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
 
 
 @asynccontextmanager

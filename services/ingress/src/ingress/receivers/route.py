@@ -13,7 +13,8 @@ from ingress.receivers.alerts import alert_events
 from ingress.receivers.arrival import NotUnderstood, read_json
 from ingress.receivers.generic import mapped_events
 from ingress.receivers.github import github_event, is_signed
-from ingress.receivers.rules import Alertmanager, GitHub, Grafana, Json, Receiver, Receivers
+from ingress.receivers.live import LiveReceivers
+from ingress.receivers.rules import Alertmanager, GitHub, Grafana, Json, Receiver
 from posta.auth import Principal
 from posta.http.bearer import bearer_key, permitted, unknown_key
 from posta.http.problem import Problem, invalid
@@ -37,15 +38,13 @@ class ReceiverDoor:
         self,
         intake: Intake,
         keys: KeyRing,
-        receivers: Receivers,
-        secrets: Mapping[str, bytes],
+        receivers: LiveReceivers,
         *,
         max_body_bytes: int,
     ) -> None:
         self._intake = intake
         self._keys = keys
         self._receivers = receivers
-        self._secrets = secrets
         self._max_body_bytes = max_body_bytes
 
     async def receive(self, request: Request, name: str) -> Received:
@@ -88,7 +87,7 @@ class ReceiverDoor:
         return permitted(principal, scope=SCOPE)
 
     def _signer(self, request: Request, name: str, body: bytes) -> Principal:
-        secret = self._secrets.get(name)
+        secret = self._receivers.secrets.get(name)
         if secret is None:
             raise Problem(
                 404, "The receiver is off", "Set the variable that receivers.yaml names for its secret."
