@@ -13,8 +13,9 @@ from support.ingress_world import IngressWorld
 
 from posta.domain.envelope import header
 
-_PEOPLE = 40
-_SCRIPTS = 10
+_PEOPLE = 200
+"""So many that each asks once a second at the full rate: one whose answer takes long asks less often."""
+_SCRIPTS = 50
 _ASKED_MOST = 256
 _numbers = itertools.count()
 
@@ -28,6 +29,8 @@ class Traffic:
     events: set[str] = field(default_factory=set)
     waits_s: list[float] = field(default_factory=list)
     """Of the interactions."""
+    seconds: float = 0.0
+    """For how long it lasted."""
     refused: int = 0
     unanswered: int = 0
 
@@ -54,9 +57,11 @@ async def traffic(
             tasks.create_task(_person(world, client, f"8{person:03}", seen, stop, pause_s))
         for _ in range(_SCRIPTS):
             tasks.create_task(_script(world, client, seen, stop, _SCRIPTS / events_per_s))
+        started = time.monotonic()
         try:
             yield seen
         finally:
+            seen.seconds = time.monotonic() - started
             stop.set()
 
 

@@ -1,6 +1,6 @@
 """Kafka and PostgreSQL away at once, under steady traffic: what was accepted arrives, and nobody waits.
 
-The run of ten seconds is part of `make test`; the one of two minutes, at 200 interactions and 50
+The run of twenty seconds is part of `make test`; the one of two minutes, at 200 interactions and 50
 events a second, of `make chaos`.
 """
 
@@ -30,15 +30,23 @@ def world_of(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("away_s", "questions_per_s", "events_per_s", "most_s"),
+    ("away_s", "questions_per_s", "events_per_s", "most_s", "least_share"),
     [
         # Beside other tests on a busy machine: what Discord allows.
-        pytest.param(10, 20, 5, DISCORD_PATIENCE_S, id="ten seconds"),
-        pytest.param(120, 200, 50, 1.0, id="two minutes", marks=pytest.mark.chaos),
+        pytest.param(20, 50, 12, DISCORD_PATIENCE_S, 0.5, id="twenty seconds"),
+        pytest.param(120, 200, 50, 1.0, 0.9, id="two minutes", marks=pytest.mark.chaos),
     ],
 )
 async def test_nothing_accepted_is_lost_while_kafka_and_postgresql_are_away(
-    own_kafka, own_postgres, world_of, record_property, away_s, questions_per_s, events_per_s, most_s
+    own_kafka,
+    own_postgres,
+    world_of,
+    record_property,
+    away_s,
+    questions_per_s,
+    events_per_s,
+    most_s,
+    least_share,
 ):
     broker, server = own_kafka(), own_postgres()
     await asyncio.gather(broker.start(), server.start())
@@ -68,7 +76,12 @@ async def test_nothing_accepted_is_lost_while_kafka_and_postgresql_are_away(
     record_property("waits_s", slowest)
     print(f"{len(seen.accepted)} questions, {len(seen.events)} events, waits {slowest} s, {doubles} doubles")
     assert (seen.refused, seen.unanswered) == (0, 0)
-    assert len(seen.accepted) > away_s * questions_per_s / 10
+    print(
+        f"{len(seen.accepted) / seen.seconds:.1f} questions/s, {len(seen.events) / seen.seconds:.1f} events/s"
+    )
+    # Otherwise it was not tried at these rates, but at those that a busy machine's clients can keep up.
+    assert len(seen.accepted) >= least_share * questions_per_s * seen.seconds
+    assert len(seen.events) >= least_share * events_per_s * seen.seconds
     # By ingress's own clock: how long the client waits for a turn of the processor is no answer's time.
     every = await world.metric("posta_ingress_ack_seconds_count")
     in_time = await world.metric(f'posta_ingress_ack_seconds_bucket{{le="{most_s:.1f}"}}')

@@ -48,6 +48,7 @@ class RulesFiles:
 
     @classmethod
     def read(cls, settings: Settings) -> "RulesFiles":
+        """Read the files. Raises ``ConfigurationError`` naming file, path in it and reason."""
         interactions = LiveRules(settings.config_dir)
         destinations = load_destinations(settings.config_dir / DESTINATIONS_FILE)
         return cls(
