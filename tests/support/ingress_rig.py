@@ -147,7 +147,7 @@ class Rig:
         app = build_app(
             self.drainer,
             interactions_router(self.interactions),
-            governor_router(self.admission, self.keys),
+            governor_router(self.admission, keyring),
             *events,
         )
         self.app = app

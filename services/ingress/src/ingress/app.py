@@ -93,7 +93,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             events_side(_event_rules(settings, rules), acceptor, database) as events,
             reloading(lambda: rules.reload(settings)),
         ):
-            app = build_app(drainer, *side.routers(rules.api_keys), *events)
+            app = build_app(drainer, *side.routers(events.keys), *events.routers)
             lane = partial(InteractionsLane, Reception(side.interactions))
             settle()
             async with _draining(drainer) as draining, serving(app, settings.http, connection=lane):

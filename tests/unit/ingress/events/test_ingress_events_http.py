@@ -248,6 +248,25 @@ async def test_a_key_from_the_database_is_held_to_its_sources_and_destinations(r
     assert "/db/*" in problem(await rig.publish(EVENT | {"source": "/web"}), 403)["detail"]
 
 
+async def test_a_key_from_the_database_opens_what_operators_ask_for_too(rig):
+    key = new_key()
+    who = Principal(name="ops", scopes=frozenset({"governor:read"}))
+
+    class Table:
+        async def usable(self):
+            return (ApiKey(principal=who, sha256=digest_of(key)),)
+
+        async def note_used(self, digests):
+            pass
+
+    ring = KeyRing(ApiKeys.parse(""), Table())
+    await ring.refresh()
+    rig.events_of(keys=ring)
+    asked = {"authorization": f"Bearer {key}"}
+    assert (await rig.http.get("/admin/governor/stats", headers=asked)).status_code == 200
+    assert (await rig.http.get("/v1/events/x", headers=asked)).status_code == 403
+
+
 class Registered:
     """Destinations as `posta destinations` keeps them."""
 

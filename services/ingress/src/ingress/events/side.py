@@ -74,10 +74,17 @@ def event_routers(
     return [events_router(events), outcomes_router(outcomes), receivers_router(door)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsSide:
+    """What is served, and who may use it."""
+
+    routers: tuple[APIRouter, ...]
+    keys: KeyRing
+    """The keys of ``POSTA_API_KEYS`` and those in PostgreSQL, for every route that asks for one."""
+
+
 @asynccontextmanager
-async def events_side(
-    rules: EventRules, acceptor: Acceptor, database: Database
-) -> AsyncIterator[list[APIRouter]]:
+async def events_side(rules: EventRules, acceptor: Acceptor, database: Database) -> AsyncIterator[EventsSide]:
     """Lend the routes; keep the keys current, the notes written and the tables small while the block runs."""
     events, answers = PublishedEvents(database), PostgresStore(database)
     journal = Journal(events)
@@ -104,7 +111,7 @@ async def events_side(
         lambda: mailbox.cleanup(older_than_s=MAILBOX_KEPT_S),
     )
     async with keys.kept_current(), book.kept_current(), journal.writing(), _pruning(chores):
-        yield routers
+        yield EventsSide(routers=tuple(routers), keys=keys)
 
 
 @asynccontextmanager
