@@ -85,7 +85,7 @@ class Seen:
         return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-class _Line(asyncio.Protocol):
+class Line(asyncio.Protocol):
     """One kept connection; one request at a time."""
 
     def __init__(self) -> None:
@@ -94,10 +94,12 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection over."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives no other
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Take a part of the answer, or all of it."""
         self._buffer += data
         end = self._buffer.find(_HEAD_END)
         if end < 0:
@@ -108,8 +110,14 @@ class _Line(asyncio.Protocol):
             del self._buffer[:whole]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever waits learns that no answer will come."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionError("closed"))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
 
     async def ask(self, request: bytes) -> bytes:
         """Send and return the whole answer."""
@@ -145,7 +153,7 @@ async def steady(port: int, requests: Sequence[bytes], *, per_s: float, lines: i
     """Send at a fixed rate; a wait counts from when the request was due, so a stall is not hidden."""
     seen = Seen()
     open_lines = await _connected(port, lines)
-    free: asyncio.Queue[_Line] = asyncio.Queue()
+    free: asyncio.Queue[Line] = asyncio.Queue()
     for line in open_lines:
         free.put_nowait(line)
     started = time.perf_counter()
@@ -160,20 +168,24 @@ async def steady(port: int, requests: Sequence[bytes], *, per_s: float, lines: i
     return seen
 
 
-async def _connected(port: int, count: int) -> list[_Line]:
-    loop = asyncio.get_running_loop()
+async def connect(port: int) -> Line:
+    """A connection to what listens on ``port`` here."""
     async with asyncio.timeout(_CONNECT_S):
-        made = await asyncio.gather(*(loop.create_connection(_Line, "127.0.0.1", port) for _ in range(count)))
-    return [line for _, line in made]
+        _, line = await asyncio.get_running_loop().create_connection(Line, "127.0.0.1", port)
+    return line
 
 
-async def _work(line: _Line, waiting: Iterator[bytes], seen: Seen) -> None:
+async def _connected(port: int, count: int) -> list[Line]:
+    return await asyncio.gather(*(connect(port) for _ in range(count)))
+
+
+async def _work(line: Line, waiting: Iterator[bytes], seen: Seen) -> None:
     for request in waiting:
         started = time.perf_counter()
         _note(seen, await line.ask(request), started)
 
 
-async def _one(free: "asyncio.Queue[_Line]", request: bytes, due: float, seen: Seen) -> None:
+async def _one(free: "asyncio.Queue[Line]", request: bytes, due: float, seen: Seen) -> None:
     line = await free.get()
     try:
         _note(seen, await line.ask(request), due)
