@@ -58,6 +58,7 @@ class Given:
         self.url = address
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers: a file's tests stay together, and so do all that share the running system."""
     for item in items:
@@ -65,8 +66,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("the running system" if shared else item.path.name))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
+    # Without its groups each worker would start every server and a whole system of its own.
+    is_grouped = all("@" in item.nodeid for item in session.items)
+    assert is_grouped or not session.config.getoption("loadgroup", default=False), "see requirements-dev.in"
 
 
 @pytest.fixture(scope="session")
