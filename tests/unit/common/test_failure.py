@@ -102,3 +102,11 @@ def test_equal_failures_share_a_fingerprint_whatever_their_numbers():
     assert first == fingerprint(raised("status 504 after 9.1 s for id 1a2b3c4d5e6f"), group="g")
     assert first != fingerprint(raised("no such model"), group="g")
     assert first != fingerprint(raised("status 503 after 1.25 s for id 9f8e7d6c5b4a"), group="other")
+
+
+def test_an_admins_wish_holds_for_every_attempt_of_its_replay():
+    original = (("posta-from-scratch", b"replay 1"), ("posta-attempt", b"1"))
+    assert with_headers(original, {"posta-attempt": "2"}) == (
+        ("posta-from-scratch", b"replay 1"),
+        ("posta-attempt", b"2"),
+    )

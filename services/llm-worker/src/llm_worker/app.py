@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -18,12 +19,14 @@ from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.budget.postgres import PostgresBooks
 from llm_worker.budget.purses import Purses
 from llm_worker.faq.file import FILE_NAME as FAQ_FILE
-from llm_worker.faq.file import read_faq
+from llm_worker.faq.file import FaqFile, read_faq
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
 from llm_worker.knowledge import Knowledge, summarise_by, summarising
+from llm_worker.live_rules import LiveRules
 from llm_worker.prompts.finish import finished
 from llm_worker.providers.http import HttpProvider
 from llm_worker.providers.lineup import Lineup, load_lineup
+from llm_worker.providers.port import Provider
 from llm_worker.rules import load_rules
 from llm_worker.scratch import as_question
 from llm_worker.settings import LlmSettings, Settings
@@ -43,6 +46,7 @@ from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.pool import DEPENDENCY, Database
+from posta.reloading import reloading
 from posta.telemetry.logs import get_logger
 from posta.version import service_version
 
@@ -59,8 +63,12 @@ _BODY_MOST_BYTES = 16 * 1024
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Answer questions until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
     rules = load_rules(settings.config_dir)
-    faq = read_faq(settings.config_dir / FAQ_FILE)
-    lineup = load_lineup(settings.config_dir, settings.llm, os.environ)
+
+    def load() -> tuple[Lineup, FaqFile]:
+        lineup = load_lineup(settings.config_dir, settings.llm, os.environ)
+        return lineup, read_faq(settings.config_dir / FAQ_FILE)
+
+    lineup, faq = load()
     keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     # A process is an owner: two starts of the same pod are two.
     owner = str(uuid.uuid4())
@@ -74,10 +82,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         waiting = WaitingRoom()
         knowledge = Knowledge(rules, faq, database, settings.memory, settings.cache, lineup.handover)
         prompts = knowledge.prompts()
-        providers = {name: HttpProvider(client, model) for name, model in lineup.models.items()}
-        asker = Asker(providers, purses, prompts)
+        asker = Asker(_providers(client, lineup), purses, prompts)
         ledger = Ledger(database)
-        summaries = knowledge.summaries(summarise_by(asker, lineup, ledger))
+        summaries = knowledge.summaries(summarise_by(asker, lambda: purses.lineup, ledger))
         questions = AnswerQuestions(
             policy=AnswerPolicy(
                 lease_s=settings.llm.lease_s,
@@ -94,8 +101,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             finish=finished,
         )
         engine = _engine(settings, lineup, questions, producer, database, RoomGate(purses))
-        status = LlmStatus(lineup, purses, waiting, answers, engine)
+        status = LlmStatus(purses, waiting, answers, engine)
         usage, cache = Usage(database), knowledge.answer_cache()
+
+        def use(lineup: Lineup, faq: FaqFile) -> None:
+            known = replace(knowledge, faq=faq, handover=lineup.handover)
+            purses.use(lineup)
+            asker.use(_providers(client, lineup))
+            questions.use(lineup, known.desk(summaries))
+
+        live = LiveRules(load, use, handling_s=lineup.longest_call_s * lineup.most_calls)
         async with (
             purses.running(),
             ledger.writing(),
@@ -103,10 +118,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             keeping_up(database, settings.usage.policy()),
             serving(
                 build_app(
-                    engine, keys, llm_router(status, keys), usage_router(usage, cache, lambda: lineup, keys)
+                    engine,
+                    keys,
+                    llm_router(status, keys),
+                    usage_router(usage, cache, lambda: purses.lineup, keys),
                 ),
                 settings.http,
             ),
+            reloading(live.reload),
         ):
             models = {name: model.name for name, model in lineup.models.items()}
             log.info("started", models=models)
@@ -125,6 +144,10 @@ def build_app(engine: Engine, keys: ApiKeys, *routers: APIRouter) -> FastAPI:
         for router in routers:
             app.include_router(router)
     return app
+
+
+def _providers(client: httpx.AsyncClient, lineup: Lineup) -> dict[str, Provider]:
+    return {name: HttpProvider(client, model) for name, model in lineup.models.items()}
 
 
 def _engine(

@@ -110,6 +110,11 @@ class AnswerQuestions:
         self._clock = clock
         self._unsaved = Unsaved()
 
+    def use(self, lineup: Lineup, desk: Desk) -> None:
+        """Answer by these from the next question on."""
+        self._lineup = lineup
+        self._desk = desk
+
     async def handle(self, message: Message[Any]) -> Iterable[Publish]:
         """The reply to a question, as ``posta.engine.message.Handler`` wants it."""
         event = message.event

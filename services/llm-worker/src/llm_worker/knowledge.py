@@ -1,7 +1,7 @@
 """Puts together what a worker knows: frequent questions, catalogue, conversations, answers given before."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -86,10 +86,11 @@ class Knowledge:
         return Catalogue(self.database)
 
 
-def summarise_by(asker: Asker, lineup: Lineup, ledger: Ledger) -> Summarise:
+def summarise_by(asker: Asker, lineup_now: Callable[[], Lineup], ledger: Ledger) -> Summarise:
     """Asks for summaries by the last route, within the shared allowance and after everything urgent."""
 
     async def summarise(name: str, prompt: Prompt) -> str:
+        lineup = lineup_now()
         route = lineup.last_asked
         if route is None:
             raise Transient("no route of llm.yaml asks a model")

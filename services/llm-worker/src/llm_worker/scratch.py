@@ -6,11 +6,11 @@ Its value names the replay, so that a redelivery of that very replay finds its a
 from dataclasses import dataclass
 
 from posta.domain.envelope import header
-from posta.domain.failure import Delivery
+from posta.domain.failure import FROM_SCRATCH, Delivery
 from posta.domain.payloads import Payload
 from posta.engine.message import D_co, Message, RawRecord, as_message
 
-HEADER = "posta-from-scratch"
+HEADER = FROM_SCRATCH
 _MOST_CHARS = 200
 
 

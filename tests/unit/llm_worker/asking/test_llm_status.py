@@ -36,7 +36,7 @@ class Claims:
 
 def status_of(worker, *holds):
     engine = SimpleNamespace(status=lambda: SimpleNamespace(holds=holds))
-    return LlmStatus(worker.lineup, worker.purses, worker.waiting, Claims(), engine)
+    return LlmStatus(worker.purses, worker.waiting, Claims(), engine)
 
 
 async def ask(worker, number):

@@ -17,6 +17,8 @@ from posta.domain.redaction import redact
 from posta.domain.retry import ErrorClass
 
 PREFIX = "posta-"
+FROM_SCRATCH = "posta-from-scratch"
+"""Names the replay whose question llm-worker answers anew, once for that name."""
 _STACK_FRAMES = 6
 _MESSAGE_CHARS = 1000
 
@@ -153,8 +155,13 @@ def error_headers(
 
 
 def with_headers(original: Headers, added: dict[str, str]) -> Headers:
-    """The original's own headers unchanged, then ``added``; Posta's of an earlier attempt drop out."""
-    kept = tuple((name, value) for name, value in original if not name.startswith(PREFIX))
+    """The original's own headers unchanged, then ``added``; Posta's of an earlier attempt drop out.
+
+    An admin's wish that came with a replay stays: it holds for every attempt of that replay.
+    """
+    kept = tuple(
+        (name, value) for name, value in original if not name.startswith(PREFIX) or name == FROM_SCRATCH
+    )
     return kept + tuple((name, text.encode()) for name, text in added.items())
 
 

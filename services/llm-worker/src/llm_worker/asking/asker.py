@@ -68,6 +68,12 @@ class Asker:
         self._monotonic = monotonic
         self._paces = {model_id: Pace() for model_id in providers}
 
+    def use(self, providers: Mapping[str, Provider]) -> None:
+        """Ask these from now on; turns that were had at others are still taken there."""
+        self._providers = {**self._providers, **providers}
+        for model_id in providers:
+            self._paces.setdefault(model_id, Pace())
+
     async def turn(self, inquiry: Inquiry, first: Model) -> Turn:
         """A turn at ``first``, or at whom its route names for want of room; see ``Turns.at``."""
         return await self._turns.at(_with_room(inquiry.route, first), inquiry, inquiry.prompt)

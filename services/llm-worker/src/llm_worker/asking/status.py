@@ -6,7 +6,7 @@ from typing import Protocol
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.budget.purses import Purses
 from llm_worker.budget.visit import View
-from llm_worker.providers.lineup import Lineup, Model
+from llm_worker.providers.lineup import Model
 from posta.engine.status import EngineStatus, Hold
 
 _WINDOWS = {
@@ -98,10 +98,7 @@ class LlmReport:
 class LlmStatus:
     """Reads the picture."""
 
-    def __init__(
-        self, lineup: Lineup, purses: Purses, waiting: WaitingRoom, claims: ClaimCounts, engine: Seen
-    ) -> None:
-        self._lineup = lineup
+    def __init__(self, purses: Purses, waiting: WaitingRoom, claims: ClaimCounts, engine: Seen) -> None:
         self._purses = purses
         self._waiting = waiting
         self._claims = claims
@@ -113,7 +110,7 @@ class LlmStatus:
         live, free = await self._claims.count_claims()
         here = self._purses.in_flight
         models = tuple(
-            model_status(model, views[name], here[name]) for name, model in self._lineup.models.items()
+            model_status(model, views[name], here[name]) for name, model in self._purses.lineup.models.items()
         )
         urgent, standard = self._waiting.counts()
         waiting = WaitingStatus(

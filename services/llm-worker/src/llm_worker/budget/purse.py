@@ -108,6 +108,11 @@ class Purse:
         self._visited_at = 0.0
         self.view: View | None = None
 
+    def use(self, rules: Rules) -> None:
+        """Keep to these rules from the next visit on."""
+        self._rules = rules
+        self._denied = None
+
     async def reserve(self, need: Need, *, tenant: str) -> Reservation:
         """The right to one call. Raises ``NoRoom``, or ``Unavailable`` while the book cannot be read."""
         self._typical_tokens = max(need.tokens, int(self._typical_tokens * (1 - _SMOOTHING)))

@@ -36,21 +36,40 @@ class Purses:
         keep_s: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lineup = lineup
+        self._books = books
+        self._owner = owner
+        self._keep_s = keep_s
+        self._monotonic = monotonic
         self._news = asyncio.Event()
+        self._purses: dict[str, Purse] = {}
+        self.use(lineup)
+
+    @property
+    def lineup(self) -> Lineup:
+        """The models as they are now."""
+        return self._lineup
+
+    def use(self, lineup: Lineup) -> None:
+        """Keep to these models and limits from now on; purses of models that are gone end their calls."""
+        self._lineup = lineup
         shares = SharePolicy(share=lineup.fairness.share, burst=lineup.fairness.burst)
         circuit = replace(lineup.circuit, canary_s=lineup.longest_call_s + _CANARY_MARGIN_S)
-        self._purses: dict[str, Purse] = {}
-        for model in lineup.models.values():
-            rules = Rules(
-                allowance=model.allowance,
-                circuit=Circuit(circuit),
-                shares=shares,
-            )
-            self._purses.setdefault(
-                model.bucket,
-                Purse(model.bucket, books, rules, owner=owner, keep_s=keep_s, monotonic=monotonic),
-            )
+        # Of models that share a bucket the first one's limits count.
+        for bucket, model in {
+            model.bucket: model for model in reversed(tuple(lineup.models.values()))
+        }.items():
+            rules = Rules(allowance=model.allowance, circuit=Circuit(circuit), shares=shares)
+            if bucket in self._purses:
+                self._purses[bucket].use(rules)
+            else:
+                self._purses[bucket] = Purse(
+                    bucket,
+                    self._books,
+                    rules,
+                    owner=self._owner,
+                    keep_s=self._keep_s,
+                    monotonic=self._monotonic,
+                )
         shortest_s = min(model.allowance.minute_s for model in lineup.models.values())
         self._every_s = shortest_s / 60
         self.look_again_s = shortest_s / 20
@@ -62,7 +81,7 @@ class Purses:
 
     def is_full_everywhere(self) -> bool:
         """Whether no model has room for anybody, as far as is known without asking."""
-        return all(purse.refusal() is not None for purse in self._purses.values())
+        return all(self.of(model).refusal() is not None for model in self._lineup.models.values())
 
     @property
     def in_flight(self) -> dict[str, int]:
