@@ -1,6 +1,7 @@
 """What every dead-letter store must do: one suite for the fake and for PostgreSQL."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from support.dead_letters import TRACE_ID, headers, record
@@ -133,6 +134,16 @@ class StoreContract:
             (Action.REPLAY, "ada", "it is back", "started"),
             (Action.REPLAY, "ada", "it is back", "replayed"),
         ]
+
+    async def test_a_wish_for_an_answer_from_scratch_is_kept_until_the_replay_is_published(self, store):
+        [number] = await add(store, record())
+        await store.claim(Chosen(ids=(number,)), replace(REPLAY, from_scratch=True), lease_s=60)
+        [leased] = await store.lease(ids=(number,), limit=1, lease_s=60)
+        assert leased.from_scratch
+        await store.reopen(number, why="too large")
+        await store.claim(Chosen(ids=(number,)), REPLAY, lease_s=60)
+        [leased] = await store.lease(ids=(number,), limit=1, lease_s=60)
+        assert not leased.from_scratch
 
     async def test_what_is_refused_is_open_again(self, store):
         [number] = await add(store, record())

@@ -119,6 +119,69 @@ async def test_a_replay_puts_the_original_on_the_shortest_lane_and_is_audited():
     ]
 
 
+def wishes(given):
+    return [
+        [value.decode() for name, value in wire.headers if name == "posta-from-scratch"]
+        for _, wire in given.published
+    ]
+
+
+async def test_a_question_is_answered_from_scratch_only_when_that_is_asked_for_and_the_audit_says_so():
+    async with console() as given:
+        await given.index(record(0), record(1))
+        await given.client.post("/v1/dead-letters/1/replay", headers=given.bearer())
+        await given.client.post(
+            "/v1/dead-letters/2/replay",
+            headers=given.bearer(),
+            json={"from_scratch": True, "reason": "better"},
+        )
+        letter = (await given.client.get("/v1/dead-letters/2", headers=given.bearer())).json()
+    assert wishes(given) == [[], ["dead letter 2, replay 1"]]
+    assert letter["audit"][-1]["reason"] == "from scratch: better"
+
+
+async def test_an_earlier_replays_wish_does_not_come_along():
+    async with console() as given:
+        await given.index(record(headers=headers(posta_from_scratch="dead letter 7, replay 1")))
+        await given.client.post("/v1/dead-letters/1/replay", headers=given.bearer())
+    assert wishes(given) == [[]]
+
+
+async def test_only_questions_are_answered_from_scratch():
+    async with console(POSTA_REPLAY__RATE_PER_S="1000") as given:
+        await given.index(record(topic="notifier.dlq"))
+        one = await given.client.post(
+            "/v1/dead-letters/1/replay", headers=given.bearer(), json={"from_scratch": True}
+        )
+        assert (one.status_code, given.published) == (422, [])
+        await given.index(record(1))
+        await given.client.post(
+            "/v1/dead-letters/replay", headers=given.bearer(), json={"ids": [1, 2], "from_scratch": True}
+        )
+        await run_until(given, lambda: len(given.published) == 2)
+    assert sorted(wishes(given)) == [[], ["dead letter 2, replay 1"]]
+
+
+async def test_a_replay_from_scratch_that_is_published_again_is_the_same_wish():
+    async with console() as given:
+        await given.index(record())
+        given.kafka_fault = Transient("no answer")
+        await given.client.post(
+            "/v1/dead-letters/1/replay", headers=given.bearer(), json={"from_scratch": True}
+        )
+        (claimed,) = await given.store.lease(ids=(1,), limit=1, lease_s=60)
+    assert claimed.from_scratch
+
+
+async def test_the_same_key_with_and_without_from_scratch_are_two_requests():
+    async with console() as given:
+        await given.index(record())
+        key = given.bearer(**{"idempotency-key": "k1"})
+        await given.client.post("/v1/dead-letters/1/replay", headers=key)
+        other = await given.client.post("/v1/dead-letters/1/replay", headers=key, json={"from_scratch": True})
+    assert other.status_code == 422
+
+
 async def test_the_same_idempotency_key_replays_once():
     async with console() as given:
         await given.index(record(0), record(1))

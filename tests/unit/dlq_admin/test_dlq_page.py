@@ -130,6 +130,19 @@ async def test_replaying_on_the_page_says_what_happened_once():
     assert 'data-testid="problem"' in again.text
 
 
+async def test_the_page_offers_from_scratch_for_questions_only_and_says_what_it_costs():
+    async with console() as given:
+        await given.index(record(), record(1, topic="notifier.dlq"))
+        await given.sign_in()
+        question = (await given.client.get("/dead-letters/1")).text
+        delivery = (await given.client.get("/dead-letters/2")).text
+        data = {"csrf": await given.csrf(), "from_scratch": "yes"}
+        await given.client.post("/dead-letters/1/replay", data=data, headers={"origin": ORIGIN})
+    assert "this is paid for again" in question
+    assert 'data-testid="from-scratch"' not in delivery
+    assert ("posta-from-scratch", b"dead letter 1, replay 1") in given.published[0][1].headers
+
+
 async def test_the_page_says_that_kafka_is_away():
     async with console() as given:
         await given.index(record())

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from posta_cli.commands import bench, catalogue, db, destinations, discord, engine, keys, llm, topics
+from posta_cli.commands import bench, catalogue, db, destinations, discord, dlq, engine, keys, llm, topics
 from posta_cli.commands.doctor import doctor
 from posta_cli.commands.down import down
 from posta_cli.commands.logs import logs
@@ -30,6 +30,7 @@ app.add_typer(destinations.app, name="destinations")
 app.add_typer(keys.app, name="keys")
 app.add_typer(engine.app, name="engine")
 app.add_typer(llm.app, name="llm")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(discord.app, name="discord")
 app.add_typer(bench.app, name="bench")

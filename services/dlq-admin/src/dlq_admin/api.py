@@ -94,7 +94,11 @@ def _add_deciding(router: APIRouter, decisions: Decisions, keys: ApiKeys) -> Non
         """Replay up to 1000 open ones, paced, in the background."""
         known_as = request_key(request, principal, content=body.model_dump_json())
         decided = await decisions.replay_many(
-            body.chosen(), actor=principal.name, reason=body.reason, request=known_as
+            body.chosen(),
+            actor=principal.name,
+            reason=body.reason,
+            request=known_as,
+            from_scratch=body.from_scratch,
         )
         return decided_view(decided)
 
@@ -114,9 +118,11 @@ def _add_deciding(router: APIRouter, decisions: Decisions, keys: ApiKeys) -> Non
     ) -> JSONResponse:
         """Replay one; 202 while Kafka has not confirmed it: it is published as soon as that is back."""
         reason = body.reason if body else None
-        known_as = request_key(request, principal, content=reason or "")
+        anew = body is not None and body.from_scratch
+        content = f"{reason or ''}\nfrom scratch" if anew else reason or ""
+        known_as = request_key(request, principal, content=content)
         dead_letter = await decisions.replay_one(
-            dead_letter_id, actor=principal.name, reason=reason, request=known_as
+            dead_letter_id, actor=principal.name, reason=reason, request=known_as, from_scratch=anew
         )
         status = 202 if dead_letter.summary.state is State.REPLAYING else 200
         return JSONResponse(summary_view(dead_letter.summary), status_code=status)

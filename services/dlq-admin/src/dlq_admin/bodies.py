@@ -105,6 +105,8 @@ class ReplayBody(_Body):
     """Why one is replayed; may be left out."""
 
     reason: Text | None = None
+    from_scratch: bool = False
+    """Of a question: have it answered anew, although an answer may be stored. That is paid for again."""
 
 
 class DiscardBody(_Body):
@@ -123,6 +125,8 @@ class ReplayManyBody(ManyBody):
     """Which are replayed, and why."""
 
     reason: Text | None = None
+    from_scratch: bool = False
+    """Have the questions among them answered anew. That is paid for again."""
 
 
 class DiscardManyBody(ManyBody):

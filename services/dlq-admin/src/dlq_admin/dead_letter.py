@@ -184,6 +184,8 @@ class Decision:
     actor: str
     """Name of the API key."""
     reason: str | None = None
+    from_scratch: bool = False
+    """Of a replay: whether questions are answered anew, which is paid for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

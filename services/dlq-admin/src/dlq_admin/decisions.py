@@ -10,7 +10,7 @@ from dlq_admin.dead_letter import (
 )
 from dlq_admin.originals import Originals, Whole
 from dlq_admin.redrive import Redrive
-from dlq_admin.replay import why_not
+from dlq_admin.replay import is_a_question, why_not
 from dlq_admin.store import Chosen, Store
 from posta.http.problem import Problem
 from posta.telemetry import names
@@ -29,17 +29,29 @@ class Decisions:
         self._lease_s = lease_s
 
     async def replay_one(
-        self, dead_letter_id: int, *, actor: str, reason: str | None, request: RequestKey | None = None
+        self,
+        dead_letter_id: int,
+        *,
+        actor: str,
+        reason: str | None,
+        request: RequestKey | None = None,
+        from_scratch: bool = False,
     ) -> DeadLetter:
         """Replay one at once and return it as it is then: ``replayed``, or ``replaying`` while Kafka is away.
 
         Raises ``Problem`` 404 or 409 (also when it is truncated and its original is gone), or 422 for a
-        reused key.
+        reused key, or for what no model answers ``from_scratch``.
         """
-        _, whole = await self.with_original(dead_letter_id)
+        letter, whole = await self.with_original(dead_letter_id)
         if whole is not None and (why := why_not(whole.found)):
             _check_one(dead_letter_id, Decided(refused={dead_letter_id: why}))
-        decision = Decision(action=Action.REPLAY, actor=actor, reason=reason)
+        if from_scratch and not is_a_question(letter.summary.reading.group):
+            raise Problem(
+                422,
+                "Only questions can be answered from scratch",
+                "Replay this without from_scratch: no model was asked for it.",
+            )
+        decision = _replay(actor, reason, from_scratch)
         decided = await self._claim(
             Chosen(ids=(dead_letter_id,)), decision, lease_s=self._lease_s, request=request
         )
@@ -49,10 +61,19 @@ class Decisions:
         return await self.found(dead_letter_id)
 
     async def replay_many(
-        self, chosen: Chosen, *, actor: str, reason: str | None, request: RequestKey | None = None
+        self,
+        chosen: Chosen,
+        *,
+        actor: str,
+        reason: str | None,
+        request: RequestKey | None = None,
+        from_scratch: bool = False,
     ) -> Decided:
-        """Claim many; they are published in the background, at the set rate."""
-        decision = Decision(action=Action.REPLAY, actor=actor, reason=reason)
+        """Claim many; they are published in the background, at the set rate.
+
+        ``from_scratch`` concerns the questions among them.
+        """
+        decision = _replay(actor, reason, from_scratch)
         # Without a lease: whoever runs, this process or the next, takes them up.
         decided = await self._claim(chosen, decision, lease_s=0, request=request)
         self._redrive.soon()
@@ -111,6 +132,13 @@ class Decisions:
         # What was discarded holds its key no longer.
         self._redrive.soon()
         return decided
+
+
+def _replay(actor: str, reason: str | None, from_scratch: bool) -> Decision:  # noqa: FBT001 - as in Decision
+    # The audit trail says it: whoever wonders later why a question was paid for twice looks there.
+    if from_scratch:
+        reason = f"from scratch: {reason}" if reason else "from scratch"
+    return Decision(action=Action.REPLAY, actor=actor, reason=reason, from_scratch=from_scratch)
 
 
 def _check_one(dead_letter_id: int, decided: Decided) -> None:

@@ -30,6 +30,7 @@ class _Row:
     record: Bytes
     audit: list[AuditEntry] = field(default_factory=list)
     lease_until: datetime | None = None
+    from_scratch: bool = False
     release_due: datetime | None = None
     is_released: bool = False
 
@@ -115,6 +116,7 @@ class FakeStore:
         for number in decided.ids:
             self._move(number, State.REPLAYING, decision, "started")
             self._rows[number].lease_until = _now() + timedelta(seconds=lease_s)
+            self._rows[number].from_scratch = decision.from_scratch
         if request is not None and decided.ids:
             self._requests[request.actor, request.key] = (request.request_sha256, decided.ids)
         return decided
@@ -166,7 +168,14 @@ class FakeStore:
             is_wanted = number in ids if ids is not None else is_due
             if row.summary.state is State.REPLAYING and is_wanted and len(leased) < limit:
                 row.lease_until = now + timedelta(seconds=lease_s)
-                leased.append(Claimed(id=number, reading=row.summary.reading, record=row.record))
+                leased.append(
+                    Claimed(
+                        id=number,
+                        reading=row.summary.reading,
+                        record=row.record,
+                        from_scratch=row.from_scratch,
+                    )
+                )
         return leased
 
     async def finish(self, dead_letter_id: int) -> bool:

@@ -188,7 +188,12 @@ def _add_deciding(router: APIRouter, visitors: Visitors, decisions: Decisions) -
     async def replay(request: Request, dead_letter_id: Id) -> Response:
         session, form = await visitors.form(request)
         reason = text_of(form, "reason")
-        done = await decisions.replay_one(dead_letter_id, actor=session.principal.name, reason=reason or None)
+        done = await decisions.replay_one(
+            dead_letter_id,
+            actor=session.principal.name,
+            reason=reason or None,
+            from_scratch=text_of(form, "from_scratch") == "yes",
+        )
         if done.summary.state is State.REPLAYED:
             lane = replay_topic(done.summary.reading.group)
             session.flash("good", f"Dead letter {dead_letter_id} was replayed: it is on {lane} now.")
@@ -219,7 +224,10 @@ def _add_deciding(router: APIRouter, visitors: Visitors, decisions: Decisions) -
         session, form = await visitors.form(request)
         reason = text_of(form, "reason")
         done = await decisions.replay_many(
-            chosen_alike(form), actor=session.principal.name, reason=reason or None
+            chosen_alike(form),
+            actor=session.principal.name,
+            reason=reason or None,
+            from_scratch=text_of(form, "from_scratch") == "yes",
         )
         skipped = f", {len(done.refused)} cannot be" if done.refused else ""
         session.flash("good", f"{len(done.ids)} dead letters are being replayed{skipped}.")

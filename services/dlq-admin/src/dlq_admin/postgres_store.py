@@ -94,7 +94,7 @@ class PostgresStore:
             decided = await _choose(connection, chosen, Action.REPLAY)
             ids = list(decided.ids)
             if ids:
-                await connection.execute(queries.MARK_REPLAYING, ids, lease_s)
+                await connection.execute(queries.MARK_REPLAYING, ids, lease_s, decision.from_scratch)
                 await _note(connection, ids, decision, "started")
             if request is not None:
                 await _complete(connection, request, ids)
@@ -203,7 +203,9 @@ async def _choose(connection: Connection, chosen: Chosen, action: Action) -> Dec
 
 
 def _claimed(row: asyncpg.Record) -> Claimed:
-    return Claimed(id=row["id"], reading=reading_of(row), record=record_of(row))
+    return Claimed(
+        id=row["id"], reading=reading_of(row), record=record_of(row), from_scratch=row["from_scratch"]
+    )
 
 
 async def _note(connection: Connection, ids: list[int], decision: Decision, outcome: str) -> None:

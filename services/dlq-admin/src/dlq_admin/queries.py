@@ -58,7 +58,7 @@ CHOOSE_FITTING = (
     "ORDER BY id LIMIT $8 FOR UPDATE SKIP LOCKED"
 )
 MARK_REPLAYING = (
-    "UPDATE dead_letter SET state = 'replaying', updated_at = now(), "
+    "UPDATE dead_letter SET state = 'replaying', updated_at = now(), from_scratch = $3, "
     "replay_lease_until = now() + make_interval(secs => $2) WHERE id = ANY($1::bigint[])"
 )
 MARK_DISCARDED = (
@@ -92,7 +92,7 @@ LEASE = (
     "CASE WHEN $2::bigint[] IS NULL THEN coalesce(replay_lease_until, '-infinity') <= now() "
     "ELSE id = ANY($2::bigint[]) END "
     "ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED) "
-    "RETURNING " + _SUMMARY + ", " + _RECORD
+    "RETURNING from_scratch, " + _SUMMARY + ", " + _RECORD
 )
 # The audit entry names who asked for the replay, also when another process finishes it.
 END_REPLAY = (
@@ -108,7 +108,7 @@ END_REPLAY = (
 LEASE_RELEASES = (
     "UPDATE dead_letter SET release_due = now() + make_interval(secs => $1) WHERE id IN ("
     "SELECT id FROM dead_letter WHERE release_due <= now() ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) "
-    "RETURNING " + _SUMMARY + ", " + _RECORD
+    "RETURNING from_scratch, " + _SUMMARY + ", " + _RECORD
 )
 END_RELEASE = (
     "WITH ended AS (UPDATE dead_letter SET release_due = NULL, updated_at = now(), "

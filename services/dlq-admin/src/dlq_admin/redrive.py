@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from dlq_admin.dead_letter import Action, Bytes
 from dlq_admin.originals import Originals
-from dlq_admin.replay import NotReplayable, release_wire, replay_topic, replay_wire, why_not
+from dlq_admin.replay import NotReplayable, is_a_question, release_wire, replay_topic, replay_wire, why_not
 from dlq_admin.settings import ReplaySettings
 from dlq_admin.store import Claimed, Store
 from posta.domain.envelope import Wire, header
@@ -138,8 +138,13 @@ class Redrive:
                 },
                 follows=header(claimed.record.headers, "posta-previous-span"),
             ) as replaying:
-                replayed_by = traceparent_of(replaying)
-                wire = replay_wire(claimed.reading, claimed.record, whole=whole, replayed_by=replayed_by)
+                wire = replay_wire(
+                    claimed.reading,
+                    claimed.record,
+                    whole=whole,
+                    replayed_by=traceparent_of(replaying),
+                    scratch=_scratch(claimed),
+                )
                 await self._publish(topic, wire, claimed.reading.original_partition)
         except Permanent as exc:
             await self._store.reopen(claimed.id, why=str(exc)[:500])
@@ -152,3 +157,10 @@ class Redrive:
             outcome = "replayed"
         names.DLQ_ACTIONS.labels(Action.REPLAY.value, outcome).inc()
         log.info("dead_letter_replay_ended", dead_letter=claimed.id, outcome=outcome)
+
+
+def _scratch(claimed: Claimed) -> str | None:
+    """The wish's name: the same when this very replay is published again, so that it is paid for once."""
+    if not claimed.from_scratch or not is_a_question(claimed.reading.group):
+        return None
+    return f"dead letter {claimed.id}, replay {claimed.reading.redrive + 1}"

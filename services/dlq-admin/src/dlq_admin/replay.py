@@ -9,11 +9,17 @@ from dataclasses import replace
 
 from dlq_admin.dead_letter import Bytes, Reading
 from dlq_admin.originals import Found
-from posta.domain.envelope import Wire
-from posta.domain.failure import Delivery, delivery_headers, read_delivery, with_headers
+from posta.domain.envelope import Headers, Wire
+from posta.domain.failure import (
+    FROM_SCRATCH,
+    Delivery,
+    delivery_headers,
+    read_delivery,
+    with_headers,
+)
 from posta.errors import Permanent
 from posta.kafka.producer import NULL_VALUE_HEADER
-from posta.topics import GROUPS, lane_topic
+from posta.topics import GROUPS, LLM_WORKER, lane_topic
 
 _WHY_NOT = {
     Found.GONE: (
@@ -30,6 +36,11 @@ _SHORTEST_LANE_S = {group.name: group.lane_delays_s[0] for group in GROUPS if gr
 
 class NotReplayable(Permanent):
     """The dead letter cannot be replayed, now or later; the message says why."""
+
+
+def is_a_question(group: str) -> bool:
+    """Whether a model is asked for the records of ``group``."""
+    return group == LLM_WORKER.name
 
 
 def replay_topic(group: str) -> str:
@@ -56,12 +67,18 @@ def release_wire(reading: Reading, record: Bytes) -> Wire:
 
 
 def replay_wire(
-    reading: Reading, record: Bytes, *, whole: Bytes | None = None, replayed_by: str | None = None
+    reading: Reading,
+    record: Bytes,
+    *,
+    whole: Bytes | None = None,
+    replayed_by: str | None = None,
+    scratch: str | None = None,
 ) -> Wire:
     """The original key and value, its own headers, and those of a first attempt.
 
     They are those of ``whole``, where the dead letter is truncated. The attempt is linked to the span
-    ``replayed_by``, or else to the last attempt before.
+    ``replayed_by``, or else to the last attempt before. ``scratch`` names a replay that wants its question
+    answered anew; another replay's wish does not come along.
     """
     if record.is_truncated and whole is None:
         raise NotReplayable(_WHY_NOT[Found.GONE])
@@ -82,7 +99,7 @@ def replay_wire(
     return Wire(
         key=record.key,
         value=None if is_null else record.value,
-        headers=with_headers(record.headers, delivery_headers(anew)),
+        headers=with_headers(_wishing(record.headers, scratch), delivery_headers(anew)),
     )
 
 
@@ -94,3 +111,8 @@ def _delivery(reading: Reading, record: Bytes) -> Delivery:
         timestamp_ms=0,
         headers=record.headers,
     )
+
+
+def _wishing(headers: Headers, scratch: str | None) -> Headers:
+    others = tuple((name, value) for name, value in headers if name != FROM_SCRATCH)
+    return others if scratch is None else (*others, (FROM_SCRATCH, scratch.encode()))

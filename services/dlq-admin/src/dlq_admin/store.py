@@ -35,6 +35,8 @@ class Claimed:
     id: int
     reading: Reading
     record: Bytes
+    from_scratch: bool = False
+    """Whether its question is to be answered anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
