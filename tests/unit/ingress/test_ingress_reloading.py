@@ -10,9 +10,9 @@ from support.ingress_rig import CONFIG
 
 from ingress.app import RulesFiles
 from ingress.receivers.live import LiveReceivers, read_receivers
-from ingress.reloading import reloading
 from ingress.settings import Settings
 from posta.errors import ConfigurationError
+from posta.reloading import reloading
 from posta.settings import load
 
 UPTIME = """

@@ -18,7 +18,6 @@ from ingress.interactions.reception import Reception
 from ingress.interactions.rulebook import LiveRules
 from ingress.interactions.side import interactions_side
 from ingress.receivers.live import LiveReceivers, read_receivers
-from ingress.reloading import reloading
 from ingress.settings import Settings
 from ingress.spool import Spool
 from ingress.spool_file import SpoolPolicy
@@ -32,6 +31,7 @@ from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.pool import Database
+from posta.reloading import reloading
 from posta.tasks import end
 from posta.telemetry import names
 from posta.version import service_version

@@ -22,7 +22,6 @@ from posta.auth import Keys
 from posta.errors import Unavailable
 from posta.postgres.interactions import InteractionLog
 from posta.postgres.pool import Database
-from posta.reloading import reloading
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
