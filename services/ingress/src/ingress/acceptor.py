@@ -6,7 +6,6 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
-from prometheus_client import Counter
 
 from ingress.courier import Courier, Publisher
 from ingress.spool import Spool
@@ -88,7 +87,7 @@ class Acceptor:
 
 
 @cache
-def _counter(kind: str, kept: str) -> Counter:
+def _counter(kind: str, kept: str) -> Any:
     return names.INGRESS_ACCEPTED.labels(kind, kept)
 
 

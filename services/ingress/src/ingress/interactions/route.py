@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import Counter
 
 from ingress.acceptor import Acceptor
 from ingress.body import read_body
@@ -191,7 +190,7 @@ def _reject(reason: str) -> None:
 
 
 @cache
-def _counter(kind: str, answer: str) -> Counter:
+def _counter(kind: str, answer: str) -> Any:
     # Looked up once: a label costs more than the count, and there are few of either.
     return names.INTERACTIONS.labels(kind, answer)
 
