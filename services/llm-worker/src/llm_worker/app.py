@@ -23,7 +23,7 @@ from llm_worker.faq.file import FaqFile, read_faq
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
 from llm_worker.knowledge import Knowledge, summarise_by, summarising
 from llm_worker.live_rules import LiveRules
-from llm_worker.prompts.finish import finished
+from llm_worker.prompts.finish import finishing
 from llm_worker.providers.http import HttpProvider
 from llm_worker.providers.lineup import Lineup, load_lineup
 from llm_worker.providers.port import Provider
@@ -98,7 +98,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             waiting=waiting,
             accounts=ledger,
             desk=knowledge.desk(summaries),
-            finish=finished,
+            finish=finishing(rules.other_figures),
         )
         engine = _engine(settings, lineup, questions, producer, database, RoomGate(purses))
         status = LlmStatus(purses, waiting, answers, engine)

@@ -7,6 +7,7 @@ from typing import get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from llm_worker.prompts.policy import OtherFigures
 from posta.domain.language import Language
 from posta.errors import ConfigurationError
 
@@ -22,6 +23,10 @@ class AnswerRules(BaseModel):
     """Code points of the question that go into the prompt; the rest is cut, visibly."""
     system: dict[Language, str]
     """The instruction by language; every language Posta speaks is needed."""
+
+    other_figures: OtherFigures = "correct"
+    """When an answer states a price or stock that the catalogue does not: ``correct`` takes the figure out
+    and adds the catalogue's, ``withhold`` gives the catalogue's only."""
 
     with_catalogue: dict[Language, str] = Field(default_factory=dict)
     """Added to the instruction when the prompt carries products."""

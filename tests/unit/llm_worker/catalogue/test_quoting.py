@@ -1,5 +1,6 @@
 """What of the catalogue a prompt carries, and which amounts of an answer nobody stated."""
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_worker.catalogue.excerpt import MOST_CHARS, excerpt
-from llm_worker.catalogue.figures import amounts_in, unknown_amounts
+from llm_worker.catalogue.facts import facts, stated_by
+from llm_worker.catalogue.figures import Kind, figures_in, unstated, without
 from llm_worker.catalogue.intent import Intent, intents_of
 from llm_worker.catalogue.product import Product
 from llm_worker.catalogue.trigrams import ALIKE, likeness
@@ -61,7 +63,7 @@ def test_the_excerpt_keeps_its_bounds_and_one_line_for_each_product(products):
 
 
 @pytest.mark.parametrize(
-    ("text", "amounts"),
+    ("text", "prices"),
     [
         ("Cuesta 19,95 €.", ["19.95"]),
         ("It is €19.95 or $5", ["19.95", "5"]),
@@ -71,19 +73,66 @@ def test_the_excerpt_keeps_its_bounds_and_one_line_for_each_product(products):
         ("2.500 euros", ["2500"]),
     ],
 )
-def test_amounts_of_money_are_read_as_people_write_them(text, amounts):
-    assert amounts_in(text) == [Decimal(amount) for amount in amounts]
+def test_prices_are_read_as_people_write_them(text, prices):
+    assert [(figure.kind, figure.value) for figure in figures_in(text)] == [
+        (Kind.PRICE, Decimal(price)) for price in prices
+    ]
 
 
-def test_an_amount_that_nobody_stated_is_found():
-    stated = [Decimal("19.95"), Decimal(50)]
-    assert unknown_amounts("19,95 €, free from 50 €", stated=stated) == []
-    assert unknown_amounts("Only 18,95 € today!", stated=stated) == [Decimal("18.95")]
+@pytest.mark.parametrize(
+    ("text", "stocks"),
+    [
+        ("There are 3 left.", [3]),
+        ("Only 12 in stock, 2 units reserved", [12, 2]),
+        ("We have 5 pieces; 7 are still available", [5, 7]),
+        ("Quedan 4 en la talla M", [4]),
+        ("quedan solo 2 unidades", [2]),
+        ("Stock: 15. Hay 6 disponibles", [15, 6]),
+        ("It is sold out", []),
+        ("quedan 3 tallas y 2 días, stock de 5 €", []),
+        ("We have 3 shops, 24 hours a day", []),
+    ],
+)
+def test_stocks_are_read_as_people_write_them(text, stocks):
+    found = [figure for figure in figures_in(text) if figure.kind is Kind.STOCK]
+    assert [int(figure.value) for figure in found] == stocks
+
+
+def test_a_figure_that_nobody_stated_is_found_and_can_be_taken_out():
+    stated = {(Kind.PRICE, Decimal("19.95")), (Kind.STOCK, Decimal(4))}
+    assert unstated("19,95 €, 4 in stock", stated=stated) == []
+    text = "Only 18,95 € today, 3 left, not 19.95 €!"
+    wrong = unstated(text, stated=stated)
+    assert [(figure.kind, figure.value) for figure in wrong] == [
+        (Kind.PRICE, Decimal("18.95")),
+        (Kind.STOCK, Decimal(3)),
+    ]
+    assert without(text, wrong, mark="#") == "Only # today, # left, not 19.95 €!"
 
 
 @given(st.text())
-def test_no_text_upsets_the_reading_of_amounts(text):
-    assert all(amount >= 0 for amount in amounts_in(text))
+def test_no_text_upsets_the_reading_of_figures(text):
+    found = figures_in(text)
+    assert all(figure.value >= 0 for figure in found)
+    assert len(without(text, found, mark="")) <= len(text)
+
+
+def test_a_megabyte_is_read_in_a_moment():
+    begun = time.perf_counter()
+    figures_in("1 " * 250_000 + "€" * 250_000 + "quedan " * 50_000)
+    assert time.perf_counter() - begun < 2
+
+
+def test_the_facts_of_products_are_told_in_the_persons_language():
+    assert facts([DEAR, FAIR, FREE], "en").splitlines() == [
+        "- Dear: 90.00 EUR, sold out",
+        "- Fair: 20.00 EUR, 3 in stock",
+    ]
+    assert facts([DEAR, FAIR], "es").splitlines() == [
+        "- Dear: 90,00 EUR, agotado",
+        "- Fair: 20,00 EUR, 3 en stock",
+    ]
+    assert stated_by([DEAR, FREE]) == {(Kind.PRICE, Decimal("90.00")), (Kind.STOCK, Decimal(0))}
 
 
 def test_a_mistyped_word_is_like_the_right_one_and_another_word_is_not():

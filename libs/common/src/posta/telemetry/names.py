@@ -321,11 +321,15 @@ LLM_BUDGET = Counter(
     " refused (each question).",
     ["event"],
 )
-LLM_UNSTATED_AMOUNTS = Counter(
-    "posta_llm_unstated_amounts_total", "Amounts of money in answers that nothing the model was shown states."
+LLM_UNSTATED_FIGURES = Counter(
+    "posta_llm_unstated_figures_total",
+    "Figures in answers that the catalogue does not state, by kind: price, stock.",
+    ["kind"],
 )
 LLM_WITHHELD = Counter(
-    "posta_llm_answers_withheld_total", "Answers withheld because they repeat the instruction."
+    "posta_llm_answers_withheld_total",
+    "Answers withheld: instruction (they repeat it), figures (they state other ones than the catalogue).",
+    ["why"],
 )
 RACE_ERRORS = Counter("race_errors_total", "Summaries that another worker's overtook.")
 TOKEN_CLEANUPS = Counter("token_cleanups_total", "Conversations that the regular clean-up summarised.")

@@ -1,7 +1,7 @@
 """Names a question so that the same one, asked by another in the same scope, has the same name.
 
-Never for what is personal (orders, addresses, numbers that name something, names after "I am") nor for
-a question inside a conversation, whose answer may depend on what was said before.
+Never for what is personal (orders, addresses, numbers that name something, names, "my" anything) nor for a
+question inside a conversation, whose answer may depend on what was said before.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from llm_worker.words.wording import words_of
 _FEWEST_WORDS = 3
 _MOST_WORDS = 60
 _PERSONAL_TERMS = """
-    my order, my orders, my parcel, my package, my account, my name, my address, my payment, my refund,
-    my return, my invoice, i ordered, i bought, i paid, i received, i returned, mi pedido, mis pedidos,
-    mi paquete, mi cuenta,
-    mi nombre, mi direccion, mi pago, mi reembolso, mi devolucion, mi factura, me llamo, soy, i am, compre,
-    pague,
-    recibi, devolvi, he comprado, he pedido, he recibido, he pagado, order number, numero de pedido, tracking,
-    seguimiento
+    my, mine, our, ours, myself, the order, this order, that order, order number, order status, tracking, tracked,
+    i ordered, i bought, i paid, i received, i returned, i sent, i am, i m, im, i have been, i was charged,
+    call me, named, name is, mr, mrs, ms, miss,
+    mi, mis, mio, mia, mios, mias, nuestro*, nuestra*, el pedido, este pedido, ese pedido, numero de pedido,
+    estado del pedido, seguimiento, compre, pague, pedi, recibi, devolvi, envie, he comprado, he pedido, he recibido,
+    he pagado, he devuelto, hemos comprado, me llamo, se llama, nombre es, soy, me han, me habeis, sr, sra, srta,
+    don, dona
 """
 _PERSONAL = Vocabulary.of({"personal": [term.strip() for term in _PERSONAL_TERMS.split(",")]})
-_NAMES_SOMETHING = re.compile(r"\d{4,}|\S@\S|https?://|<[@#:]")
+_NAMES_SOMETHING = re.compile(r"\d{4,}|#\s?\d|\bn[.º°]\s?\d|\S@\S|https?://|<[@#:]", re.IGNORECASE)
 
 
 def cache_key(text: str, *, scope: str, language: str, context: str) -> str | None:

@@ -1,31 +1,82 @@
-"""Finds amounts of money in an answer that the catalogue does not state: a model makes prices up.
+"""Finds prices and stocks in an answer that the catalogue does not state: a model makes figures up.
 
-An amount is a number beside a currency: ``19,95 €``, ``€19.95``, ``20 euros``, ``USD 5``. It is fine when
-the products shown to the model, the instruction or the person's own question state it.
+A price is a number beside a currency: ``19,95 €``, ``€19.95``, ``20 euros``, ``USD 5``. A stock is a number
+beside what is left: ``3 in stock``, ``2 units``, ``quedan 4``. Only digits count, not numbers in words.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 _NUMBER = r"\d{1,3}(?:[.,\u00a0 ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
 _CURRENCY = r"€|\$|£|euros?|eur|usd|gbp|d[oó]lar(?:es)?|dollars?|libras?|pounds?"
-_AMOUNT = re.compile(
+_PRICE = re.compile(
     rf"(?:(?:{_CURRENCY})\s?(?P<after>{_NUMBER})(?![\d.,]*\d))|(?:(?<![\d.,])(?P<before>{_NUMBER})\s?(?:{_CURRENCY})(?!\w))",
+    re.IGNORECASE,
+)
+_PIECES = r"(?:units?|pieces?|pcs|unidad(?:es)?|uds|pieza?s?)\b\.?"
+_STOCK = re.compile(
+    rf"(?<![\d.,])(?P<left>\d{{1,7}})\s?(?:{_PIECES}\s?)?(?:are |is )?(?:still )?"
+    r"(?:left|remaining|in stock|available|en stock|en existencias?|disponibles?|restantes?)\b"
+    rf"|(?<![\d.,])(?P<pieces>\d{{1,7}})\s?{_PIECES}"
+    r"|\b(?:quedan?|stock:?|existencias:)\s(?:only |solo |sólo |de |of )?(?P<told>\d{1,7})(?![.,]?\d)"
+    rf"(?!\s?(?:{_CURRENCY}|%|tallas?|sizes?|colou?rs?|colores|d[ií]as?|days?|horas?|hours?))",
     re.IGNORECASE,
 )
 _DECIMALS = 2
 
 
-def amounts_in(text: str) -> list[Decimal]:
-    """Every amount of money in ``text``, in its order."""
-    return [_decimal(match["after"] or match["before"]) for match in _AMOUNT.finditer(text)]
+class Kind(StrEnum):
+    """What a figure says."""
+
+    PRICE = "price"
+    STOCK = "stock"
 
 
-def unknown_amounts(answer: str, *, stated: Iterable[Decimal]) -> list[Decimal]:
-    """The amounts in ``answer`` that nobody stated."""
-    known = set(stated)
-    return [amount for amount in amounts_in(answer) if amount not in known]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number that a text states, and where it stands there."""
+
+    kind: Kind
+    value: Decimal
+    start: int
+    end: int
+
+
+def figures_in(text: str) -> list[Figure]:
+    """Every price and stock in ``text``, in its order."""
+    return sorted((*_prices(text), *_stocks(text)), key=lambda figure: figure.start)
+
+
+def unstated(text: str, *, stated: Collection[tuple[Kind, Decimal]]) -> list[Figure]:
+    """The figures in ``text`` that are not among those ``stated``."""
+    return [figure for figure in figures_in(text) if (figure.kind, figure.value) not in stated]
+
+
+def without(text: str, figures: Collection[Figure], *, mark: str) -> str:
+    """``text`` with ``mark`` in place of each of its ``figures``."""
+    parts, at = [], 0
+    for figure in sorted(figures, key=lambda figure: figure.start):
+        if figure.start >= at:
+            parts += [text[at : figure.start], mark]
+            at = figure.end
+    return "".join((*parts, text[at:]))
+
+
+def _prices(text: str) -> Iterator[Figure]:
+    for match in _PRICE.finditer(text):
+        value = _decimal(match["after"] or match["before"])
+        yield Figure(kind=Kind.PRICE, value=value, start=match.start(), end=match.end())
+
+
+def _stocks(text: str) -> Iterator[Figure]:
+    for match in _STOCK.finditer(text):
+        group = match.lastgroup or ""
+        yield Figure(
+            kind=Kind.STOCK, value=Decimal(match[group]), start=match.start(group), end=match.end(group)
+        )
 
 
 def _decimal(text: str) -> Decimal:

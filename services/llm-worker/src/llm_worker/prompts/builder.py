@@ -1,11 +1,14 @@
 """Builds a question's prompt within its budget: few products, few turns, and each part's tokens counted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opentelemetry import trace
+
 from llm_worker.asking.estimate import most_tokens
-from llm_worker.catalogue.excerpt import excerpt
-from llm_worker.catalogue.intent import intents_of
+from llm_worker.catalogue.excerpt import chosen_products, excerpt
+from llm_worker.catalogue.intent import Intent, intents_of
 from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.turn import MemoryPolicy
@@ -16,6 +19,11 @@ from llm_worker.rules import AnswerRules
 from llm_worker.text import cap, sanitize
 from posta.domain.envelope import Event
 from posta.telemetry import names
+from posta.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+_QUOTED = frozenset({Intent.PRICE, Intent.AVAILABILITY})
+"""Who asks for these is told figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +39,33 @@ class KnowingPrompts:
         """The prompt. Raises ``Unavailable`` while the database is away."""
         asked = sanitize(f"{question.subject}\n\n{question.text}" if question.subject else question.text)
         past = await self.conversations.past(event.key, turns=self.policy.turns_limit)
-        found = await self.catalogue.search(asked)
+        question_part = cap(asked, self.rules.max_question_chars)
+        found = await self.catalogue.search(question_part)
+        intents = intents_of(question_part)
         parts = Parts(
-            question=cap(asked, self.rules.max_question_chars),
-            catalogue=excerpt(found, intents_of(asked)),
+            question=question_part,
+            catalogue=excerpt(found, intents),
             past=past,
+            products=tuple(chosen_products(found, intents)),
+            quotes=bool(found) or (bool(intents & _QUOTED) and await self.catalogue.version() > 0),
         )
         system = self.rules.instruction(
             question.language, with_catalogue=bool(parts.catalogue), with_conversation=not past.is_empty
         )
-        names.LLM_PROMPT_TOKENS.labels("instruction").inc(most_tokens(system))
-        for name, text in parts.blocks().items():
-            names.LLM_PROMPT_TOKENS.labels(name).inc(most_tokens(text))
+        _account(event.id, {"instruction": system, **parts.blocks()})
         return compose(system, parts)
 
     def shortened(self, prompt: Prompt, *, share: float) -> Prompt | None:
         """The same prompt in ``share`` of its length; None when nothing is left."""
         return prompt.shortened(share)
+
+
+def _account(event_id: str, texts: Mapping[str, str]) -> None:
+    """Tell how many tokens each part comes to at most: in a metric, on the handling's span and in the log."""
+    tokens = {name: most_tokens(text) for name, text in texts.items()}
+    for name, count in tokens.items():
+        names.LLM_PROMPT_TOKENS.labels(name).inc(count)
+    span = trace.get_current_span()
+    for name, count in tokens.items():
+        span.set_attribute(f"posta.prompt.tokens.{name}", count)
+    log.debug("prompt_built", event_id=event_id, tokens=tokens)

@@ -11,6 +11,7 @@ is cut last.
 import re
 from dataclasses import dataclass, field, replace
 
+from llm_worker.catalogue.product import Product
 from llm_worker.conversation.turn import Past
 from llm_worker.prompt import Prompt
 from llm_worker.text import cap, sanitize
@@ -28,6 +29,10 @@ class Parts:
     question: str
     catalogue: str = ""
     past: Past = field(default_factory=Past)
+    products: tuple[Product, ...] = ()
+    """Those that ``catalogue`` tells of."""
+    quotes: bool = False
+    """Whether prices and stocks in the answer must be the catalogue's."""
 
     def blocks(self) -> dict[str, str]:
         """The text of each block that is not empty, by its name, in the prompt's order."""

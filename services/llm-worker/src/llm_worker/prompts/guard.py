@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from llm_worker.words.wording import folded
 
-_URL = re.compile(r"https?://[^\s<>()\[\]\"'`]+", re.IGNORECASE)
+_SCHEME = r"[a-z][a-z0-9+.-]{1,20}://"
+_URL = re.compile(rf"(?:\b{_SCHEME}|\bwww\.)[^\s<>()\[\]\"'`]+", re.IGNORECASE)
 _MARKDOWN_LINK = re.compile(
-    r"\[([^\[\]\n]{0,300})\]\(\s*<?(https?://[^\s<>()]+)>?[^()\n]{0,300}\)", re.IGNORECASE
+    rf"\[([^\[\]\n]{{0,300}})\]\(\s*<?({_SCHEME}[^\s<>()]+)>?[^()\n]{{0,300}}\)", re.IGNORECASE
 )
 _MENTION = re.compile(r"@(?=everyone\b|here\b)|<@[!&]?(?=\d)|<#(?=\d)", re.IGNORECASE)
 _IN_A_ROW = 14
@@ -47,6 +48,6 @@ def gives_away(answer: str, instruction: str) -> bool:
 
 def _host(url: str) -> str:
     try:
-        return (urlsplit(url).hostname or "").casefold()
+        return (urlsplit(url if "://" in url else f"//{url}").hostname or "").casefold()
     except ValueError:
         return ""
