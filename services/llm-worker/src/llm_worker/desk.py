@@ -25,6 +25,7 @@ from llm_worker.handover import HandOver
 from llm_worker.providers.lineup import Route
 from llm_worker.providers.rules import AnsweredBy
 from llm_worker.question import Question
+from llm_worker.text import cap, sanitize
 from posta.domain.envelope import Event
 from posta.domain.language import Language
 from posta.domain.payloads import EmailReceived
@@ -40,6 +41,8 @@ _FORGOTTEN: dict[Language, str] = {
     "es": "Hecho: se ha borrado de mi memoria todo lo que me preguntaste y lo que te respondí.",
 }
 _LOOK_AGAIN_S = 1.0
+_REMEMBERED_CHARS = 8_000
+"""Of a question; no later prompt is shown more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +166,7 @@ class KnowingDesk:
         return key(f"{await self.catalogue.version()}:{self.instruction_version}")
 
     async def _remember(self, event: Event[Any], question: Question, answer: Answer) -> None:
-        asked = question.whole
+        asked = cap(sanitize(question.whole), _REMEMBERED_CHARS)
         open_tokens = await self.conversations.add(
             event.key,
             person=person_of(event),

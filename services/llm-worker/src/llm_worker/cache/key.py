@@ -13,13 +13,13 @@ from llm_worker.words.wording import words_of
 _FEWEST_WORDS = 3
 _MOST_WORDS = 60
 _PERSONAL_TERMS = """
-    my, mine, our, ours, myself, the order, this order, that order, order number, order status, tracking, tracked,
-    i ordered, i bought, i paid, i received, i returned, i sent, i am, i m, im, i have been, i was charged,
-    call me, named, name is, mr, mrs, ms, miss,
+    my, mine, our, ours, myself, the order, this order, that order, order number, order status, tracking,
+    tracked, i ordered, i bought, i paid, i received, i returned, i sent, i am, i m, im, i have been,
+    i was charged, call me, named, name is, mr, mrs, ms, miss,
     mi, mis, mio, mia, mios, mias, nuestro*, nuestra*, el pedido, este pedido, ese pedido, numero de pedido,
-    estado del pedido, seguimiento, compre, pague, pedi, recibi, devolvi, envie, he comprado, he pedido, he recibido,
-    he pagado, he devuelto, hemos comprado, me llamo, se llama, nombre es, soy, me han, me habeis, sr, sra, srta,
-    don, dona
+    estado del pedido, seguimiento, compre, pague, pedi, recibi, devolvi, envie, he comprado, he pedido,
+    he recibido, he pagado, he devuelto, hemos comprado, me llamo, se llama, nombre es, soy, me han,
+    me habeis, sr, sra, srta, dona
 """
 _PERSONAL = Vocabulary.of({"personal": [term.strip() for term in _PERSONAL_TERMS.split(",")]})
 _NAMES_SOMETHING = re.compile(r"\d{4,}|#\s?\d|\bn[.º°]\s?\d|\S@\S|https?://|<[@#:]", re.IGNORECASE)
