@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-_NUMBER = r"\d{1,3}(?:[.,\u00a0 ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
+# Bounded, so that hostile text costs no more than any other.
+_NUMBER = r"\d{1,3}(?:[.,\u00a0 ]\d{3}){1,4}(?:[.,]\d{1,2})?|\d{1,15}(?:[.,]\d{1,2})?"
 _CURRENCY = r"€|\$|£|euros?|eur|usd|gbp|d[oó]lar(?:es)?|dollars?|libras?|pounds?"
 _PRICE = re.compile(
     rf"(?:(?:{_CURRENCY})\s?(?P<after>{_NUMBER})(?![\d.,]*\d))|(?:(?<![\d.,])(?P<before>{_NUMBER})\s?(?:{_CURRENCY})(?!\w))",

@@ -33,8 +33,10 @@ UPDATE llm_usage SET conversation = 'erased', tenant = CASE tenant WHEN $2 THEN 
 """
 _USAGE_OF_DAYS = """
 WITH theirs AS (DELETE FROM llm_usage_day WHERE tenant = $1 RETURNING *)
-INSERT INTO llm_usage_day AS kept
-SELECT (jsonb_populate_record(theirs, jsonb_build_object('tenant', $2::text))).* FROM theirs
+INSERT INTO llm_usage_day AS kept (day, tenant, provider, model, outcome, is_used, currency,
+                                   calls, tokens_in, tokens_cached, tokens_out, cost)
+SELECT day, $2::text, provider, model, outcome, is_used, currency,
+       calls, tokens_in, tokens_cached, tokens_out, cost FROM theirs
 ON CONFLICT (day, tenant, provider, model, outcome, is_used, currency) DO UPDATE
    SET calls = kept.calls + excluded.calls, tokens_in = kept.tokens_in + excluded.tokens_in,
        tokens_cached = kept.tokens_cached + excluded.tokens_cached,
