@@ -64,6 +64,9 @@ async def test_a_replay_arrives_on_the_lane_of_its_group_as_it_was(world):
     sent = dict(replayed.headers)
     assert sent["traceparent"] == f"00-{TRACE_ID}-00f067aa0ba902b7-01".encode()
     assert sent["x-own"] == b"\xff"
+    previous = sent.pop("posta-previous-span").decode()
+    assert previous.startswith(f"00-{TRACE_ID}-"), "the replay's own span, which its attempt is linked to"
+    assert "00f067aa0ba902b7" not in previous
     assert {name: value for name, value in sent.items() if name.startswith("posta-")} == {
         "posta-original-topic": b"discord.interactions",
         "posta-original-partition": b"2",
