@@ -18,9 +18,8 @@ LINES = st.one_of(
 
 
 def content(parts):
-    """Everything but white space and fences, which a split may add."""
-    text = "\n".join(parts)
-    return re.sub(r"\s+", "", re.sub(r"```(?:python)?", "", text))
+    """Everything but white space, fences and their language, which a split may add or set apart."""
+    return re.sub(r"\s+|```|python", "", "\n".join(parts))
 
 
 @given(st.lists(LINES, max_size=40).map("\n".join), st.integers(40, 200))
