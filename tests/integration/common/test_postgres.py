@@ -125,3 +125,23 @@ async def test_a_transaction_left_open_ends_although_the_session_is_not_reset(da
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT to_regclass('left_open')") is None
     await database.close()
+
+
+async def test_a_connection_whose_state_a_kill_led_astray_is_the_database_away_and_is_not_used_again(
+    database_url,
+):
+    database = pool(database_url, pool_min=1, pool_max=1)
+    try:
+        with pytest.raises(Unavailable, match="InternalClientError"):
+            async with database.connection() as connection:
+                before = connection.get_server_pid()
+                raise asyncpg.InternalClientError(
+                    "cannot switch to state 11; another operation (2) is in progress"
+                )
+        async with database.connection() as connection:
+            assert connection.get_server_pid() != before
+        with pytest.raises(asyncpg.InternalClientError):
+            async with database.connection():
+                raise asyncpg.InternalClientError("something else that asyncpg did not expect")
+    finally:
+        await database.close()

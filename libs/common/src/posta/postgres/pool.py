@@ -62,7 +62,13 @@ class Database:
         try:
             pool = await self._connected()
             async with pool.acquire(timeout=self._settings.command_timeout_s) as connection:
-                yield connection
+                try:
+                    yield connection
+                except asyncpg.InternalClientError as exc:
+                    if not _is_astray(exc):
+                        raise
+                    connection.terminate()
+                    raise Unavailable(DEPENDENCY, type(exc).__name__) from exc
         except _AWAY as exc:
             raise Unavailable(DEPENDENCY, type(exc).__name__) from exc
 
@@ -102,6 +108,15 @@ class Database:
                     reset=None if self._session is Session.RESET else _leave_as_it_is,
                 )
             return self._pool
+
+
+def _is_astray(error: asyncpg.InternalClientError) -> bool:
+    """Whether asyncpg speaks of the connection's own state.
+
+    A server that is killed may have said so to an idle connection; the next statement on it is then refused
+    with "cannot switch to state 11; another operation (2) is in progress", whatever the statement is.
+    """
+    return str(error).startswith("cannot switch to state")
 
 
 async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
