@@ -28,6 +28,7 @@ anything = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     type_=st.text(), data=anything, source=st.text(), subject=st.none() | st.text(), key=st.none() | st.text()
 )

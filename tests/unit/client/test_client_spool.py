@@ -55,6 +55,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_it_holds_what_was_kept_in_order_within_its_bounds(tmp_path_factory, steps):

@@ -113,6 +113,7 @@ async def test_a_gate_opens_when_its_probe_succeeds_and_unknown_ones_do_not_clos
     await keeper.stop()
 
 
+@pytest.mark.slow
 async def test_a_probe_that_hangs_is_cut_and_tried_again(monkeypatch):
     monkeypatch.setattr("posta.engine.gatekeeper._PROBE_TIMEOUT_S", 0.02)
     dispatcher, calls = Dispatcher(), []

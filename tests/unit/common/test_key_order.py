@@ -446,5 +446,5 @@ class HoldingWorld(OrderedWorld):
 
 OrderedWorld.TestCase.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
 HoldingWorld.TestCase.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
-TestOrderedWorld = OrderedWorld.TestCase
-TestHoldingWorld = HoldingWorld.TestCase
+TestOrderedWorld = pytest.mark.slow(OrderedWorld.TestCase)
+TestHoldingWorld = pytest.mark.slow(HoldingWorld.TestCase)

@@ -36,6 +36,7 @@ async def test_callbacks_come_in_order_of_their_times_and_never_early():
     timers.cancel_all()
 
 
+@pytest.mark.slow
 async def test_a_clock_set_back_postpones_and_one_set_forward_is_noticed_within_a_step(monkeypatch):
     monkeypatch.setattr(module, "_STEP_S", 0.05)
     clock, seen = Clock(), []

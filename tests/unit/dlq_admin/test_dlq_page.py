@@ -192,6 +192,7 @@ async def test_equal_failures_are_decided_together_and_others_stay():
     assert nothing.status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", BREAKOUTS)
 async def test_nothing_a_dead_letter_brings_becomes_markup(attack):
     hostile = headers(

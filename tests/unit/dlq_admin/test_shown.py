@@ -58,6 +58,7 @@ def test_a_secret_stays_hidden_in_what_cannot_be_parsed(value):
         assert SECRET[:8].encode().hex(" ") not in text
 
 
+@pytest.mark.slow
 def test_a_secret_is_hidden_wherever_the_cut_falls():
     for before in range(256 * 1024 - 60, 256 * 1024, 6):
         value = b"x" * (before - 11) + b' "token": "%s"' % (b"S3CRET" * 20)

@@ -250,6 +250,7 @@ def test_a_decoded_header_is_one_line_of_encodable_text(text):
 MAILS = sorted(FIXTURES.rglob("*.eml")) if FIXTURES.is_dir() else []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MAILS, reason="the collected mails are not on this machine")
 def test_real_mails_are_read_and_have_text_where_another_parser_finds_some():
     silent = []

@@ -55,6 +55,7 @@ async def test_when_kafka_does_not_confirm_the_spool_gets_it(rig, fault):
     assert [record.event_id for record in await spooled(rig)] == [event.id]
 
 
+@pytest.mark.slow
 async def test_only_the_first_request_waits_for_a_silent_kafka(rig):
     rig.publisher.silent = True
     await accept(rig)
@@ -83,6 +84,7 @@ async def test_during_a_handover_events_wait_and_then_go_directly(rig):
     assert await waiting is Kept.KAFKA
 
 
+@pytest.mark.slow
 async def test_a_handover_that_hangs_costs_a_moment_and_the_spool_gets_it(rig):
     rig.switch.to_spool()
     rig.switch.to_handover()

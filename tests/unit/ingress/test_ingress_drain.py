@@ -79,6 +79,7 @@ async def test_nothing_is_removed_before_it_is_confirmed(rig):
     assert list(dict.fromkeys(rig.publisher.ids)) == ["a", "b"]
 
 
+@pytest.mark.slow
 async def test_a_file_that_fails_to_forget_does_not_flood_kafka(rig, monkeypatch):
     await fill(rig, "a", "b")
     original = rig.spool.remove

@@ -143,6 +143,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values | st.dictionaries(st.sampled_from(sorted(ask())), json_values, max_size=3).map(
     lambda spoilt: ask() | spoilt))  # fmt: skip
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -232,6 +232,7 @@ async def test_the_oldest_event_is_known(spool):
     assert spool.contents.oldest_at >= oldest
 
 
+@pytest.mark.slow
 async def test_an_empty_spool_gives_its_space_back(tmp_path):
     where = policy(tmp_path, max_bytes=10**8)
     async with Spool(where) as spool:

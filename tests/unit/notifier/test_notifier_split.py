@@ -35,6 +35,7 @@ def test_any_text_at_all_keeps_the_limit(text, limit):
     assert all(len(part) <= limit for part in split_markdown(text, limit))
 
 
+@pytest.mark.slow
 @given(st.lists(WORDS, min_size=20, max_size=60), st.integers(60, 120))
 def test_a_link_is_in_one_part(words, limit):
     link = "[the manual](https://example.org/manual)"

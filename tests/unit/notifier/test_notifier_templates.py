@@ -156,6 +156,7 @@ EMBED = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(EMBED, max_size=12), TEXT)
 def test_whatever_is_drawn_fits_into_all_of_discords_limits(embeds, content):
     shown = fit({"content": content, "embeds": embeds})

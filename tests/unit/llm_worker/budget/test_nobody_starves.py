@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ async def _live(chance):
     return max(longest_s, *(now - asked for _, asked in modest), 0.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(st.integers(0, 2**32))
 def test_an_urgent_question_is_asked_as_soon_as_anything_comes_free(seed):

@@ -152,6 +152,7 @@ async def test_an_answer_that_drips_for_ever_ends_with_the_whole_calls_time():
     assert "did not answer in 0.15 s" in str(found.failure)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_events_are_read_alike_however_the_bytes_are_cut(data):
     raw = "".join(CHAT).replace("\n\n", data.draw(st.sampled_from(["\n\n", "\r\n\r\n"]))).encode()
