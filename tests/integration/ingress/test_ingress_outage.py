@@ -30,11 +30,11 @@ def world_of(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("away_s", "questions_per_s", "events_per_s", "most_s", "least_share"),
+    ("away_s", "questions_per_s", "events_per_s", "most_s", "least_in_time", "least_share"),
     [
         # Beside other tests on a busy machine: what Discord allows.
-        pytest.param(20, 50, 12, DISCORD_PATIENCE_S, 0.1, id="twenty seconds"),
-        pytest.param(120, 200, 50, 1.0, 0.9, id="two minutes", marks=pytest.mark.chaos),
+        pytest.param(20, 50, 12, DISCORD_PATIENCE_S, 0.999, 0.1, id="twenty seconds"),
+        pytest.param(120, 200, 50, 1.0, 1.0, 0.9, id="two minutes", marks=pytest.mark.chaos),
     ],
 )
 async def test_nothing_accepted_is_lost_while_kafka_and_postgresql_are_away(
@@ -46,6 +46,7 @@ async def test_nothing_accepted_is_lost_while_kafka_and_postgresql_are_away(
     questions_per_s,
     events_per_s,
     most_s,
+    least_in_time,
     least_share,
 ):
     broker, server = own_kafka(), own_postgres()
@@ -85,8 +86,7 @@ async def test_nothing_accepted_is_lost_while_kafka_and_postgresql_are_away(
     # By ingress's own clock: how long the client waits for a turn of the processor is no answer's time.
     every = await world.metric("posta_ingress_ack_seconds_count")
     in_time = await world.metric(f'posta_ingress_ack_seconds_bucket{{le="{most_s:.1f}"}}')
-    # One in a thousand may fall to a machine that is busy with something else.
-    assert in_time >= 0.999 * every
+    assert in_time >= least_in_time * every
     assert await world.metric('posta_ingress_ack_seconds_bucket{le="3.0"}') == every
     # A publish that timed out as Kafka went may have been written all the same: its id folds it.
     assert doubles <= 2 * questions_per_s
