@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +11,7 @@ from support.published_events_contract import PublishedEventsContract
 
 from ingress.events.idempotency import Answer, Refused, request_of
 from ingress.events.idempotency_store import PostgresStore
+from notifier.routing.fan_out import copy_for
 from posta.domain.event_state import event_state
 from posta.errors import Unavailable
 from posta.postgres.migrations import migrate
@@ -109,14 +109,16 @@ async def test_an_event_that_fans_out_is_sent_when_all_of_its_deliveries_are(eve
     await events.claim(published(1))
     await events.settle("event:1", copies=3)
     assert await state_of(events) == "SENDING"
+    copies = [copy_for(published(1), to) for to in ("ops", "game", "bot")]
+    for copy in copies:
+        await events.claim(copy)
     deliver = "INSERT INTO delivery (event_id, medium, state) VALUES ($1, 'webhook', $2)"
     await run(database, deliver, "event:1/to-ops", "sent")
     await run(database, deliver, "event:1/to-game", "sending")
     assert await state_of(events) == "SENDING"
     await run(database, "UPDATE delivery SET state = 'sent'")
     assert await state_of(events) == "SENDING"
-    copy = published(1, destination="bot")
-    await mailbox.put(replace(copy, id="event:1/to-bot"))
+    await mailbox.put(copies[2])
     assert await state_of(events) == "WAITING"
     await mailbox.processed("event:1/to-bot", lease=None)
     assert await state_of(events) == "SENT"

@@ -119,7 +119,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             line.sharing.running(),
             directory.refreshing(),
             digests.publishing(),
-            _pruning(ledger, standing),
+            _pruning(ledger, standing, digests),
         ):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
             await engine.run(stop)
@@ -266,7 +266,7 @@ def _client(discord: DiscordSettings) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def _pruning(*kept: PostgresLedger | PostgresStanding) -> AsyncIterator[None]:
+async def _pruning(*kept: PostgresLedger | PostgresStanding | Digests) -> AsyncIterator[None]:
     """Keep the tables small while the block runs."""
     task = asyncio.create_task(_prune(kept), name="prune ledger")
     try:
@@ -275,7 +275,7 @@ async def _pruning(*kept: PostgresLedger | PostgresStanding) -> AsyncIterator[No
         await end(task)
 
 
-async def _prune(kept: tuple[PostgresLedger | PostgresStanding, ...]) -> None:
+async def _prune(kept: tuple[PostgresLedger | PostgresStanding | Digests, ...]) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
         try:

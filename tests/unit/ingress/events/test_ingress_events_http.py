@@ -179,6 +179,16 @@ async def test_its_publisher_can_follow_an_event_from_the_first_moment(rig):
     assert (await ask(rig, event_id)).json()["status"] == "SENT"
 
 
+async def test_an_event_that_another_one_shows_says_which(rig):
+    event_id = (await rig.publish(EVENT)).json()["id"]
+    await ask(rig, event_id)
+    row = rig.published.rows[event_id]
+    row.deliveries.append("sent")
+    row.folded_into = ("event:0",)
+    shown = (await ask(rig, event_id)).json()
+    assert (shown["status"], shown["shown_with"], shown["digest_due_at"]) == ("FOLDED", ["event:0"], None)
+
+
 async def test_an_event_is_cancelled_before_it_is_sent_and_stays_so(rig):
     later = EVENT | {"deliver_at": "2026-01-02T04:00:00Z"}
     event_id = (await rig.publish(later)).json()["id"]

@@ -1,21 +1,22 @@
 """What is noted of published events: accepted, taken to be sent, cancelled; and what became of them.
 
     accepted ──claim──▶ claimed ──settle──▶ settled
-        │   ▲              │
-        │   └──release─────┘ refused for now
-        └──cancel──▶ cancelled
+        │   ▲              │                   │
+        │   └──release─────┘ refused for now   │ waits in a digest that is not made up yet
+        └──cancel──▶ cancelled ◀──cancel───────┘
 
 A claim and a cancellation of the same event exclude each other: both are one statement on its row.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from posta.domain.envelope import Event
 from posta.domain.event_state import EventTraces
+from posta.domain.ids import derived_id
 from posta.domain.payloads import EventPublished
 from posta.postgres.migrated import migrated, migrated_for_one
 from posta.postgres.pool import Database
@@ -47,6 +48,10 @@ class Found:
     reason: str | None
     """Why it is a dead letter, or failed at its bot."""
     cancelled_by: str | None
+    shown_with: tuple[str, ...] = ()
+    """Events whose messages show it: those it was folded into, or the digests that sum it up."""
+    digest_due_at: datetime | None = None
+    """When the last digest that it waits in is made up."""
 
 
 class Cancelled(Enum):
@@ -84,34 +89,60 @@ _CANCEL = """
       AND NOT EXISTS (SELECT FROM delivery WHERE event_id = $1 AND state IN ('sending', 'sent'))
     RETURNING event_id
 """
-_FIND = """
+# Whoever holds the entry's row decides: the digest is made up with it, or without it.
+_ENTRIES = (
+    "SELECT digest_id FROM digest_entry WHERE event_id = $1 AND digest_id IS DISTINCT FROM '' FOR UPDATE"
+)
+_LEAVE_OUT = "UPDATE digest_entry SET digest_id = '', published = true WHERE event_id = $1"
+_CANCEL_DIGESTED = """
+    UPDATE published_event SET claimed_at = NULL, cancelled_at = now(), cancelled_by = $2
+    WHERE event_id = $1 AND settled_at IS NOT NULL AND claimed_at IS NOT NULL
+    RETURNING event_id
+"""
+# '.' is the character after '-': the range is all copies, <id>/to-<destination>, and what these caused.
+_FIND = r"""
     SELECT p.*, d.states, d.attempts, d.updated_at AS delivery_at,
            m.states AS mailbox, m.attempts AS lent, m.error AS mailbox_error, m.updated_at AS mailbox_at,
-           l.classes, l.reason, l.attempts AS dead_attempts, l.updated_at AS dead_at
+           l.classes, l.reason, l.attempts AS dead_attempts, l.updated_at AS dead_at,
+           f.folded_into, e.ended
     FROM published_event p
+    CROSS JOIN LATERAL (
+        SELECT array_append(array_agg(event_id), p.event_id) AS ids
+        FROM published_event
+        WHERE event_id LIKE '%/to-%' AND event_id !~ '/to-[^/]*/'
+          AND event_id ~>=~ (p.event_id || '/to-') AND event_id ~<~ (p.event_id || '/to.')
+    ) own
     CROSS JOIN LATERAL (
         SELECT array_agg(event_id) AS ids, array_agg(state) AS states,
                max(attempts) AS attempts, max(updated_at) AS updated_at
-        FROM delivery
-        WHERE event_id = p.event_id
-           OR (event_id ~>=~ (p.event_id || '/') AND event_id ~<~ (p.event_id || '0'))
+        FROM delivery WHERE event_id = ANY (own.ids)
     ) d
     CROSS JOIN LATERAL (
-        SELECT array_agg(error_class) AS classes, max(attempts) AS attempts,
+        SELECT array_agg(event_id) AS ids, array_agg(error_class) AS classes, max(attempts) AS attempts,
                max(updated_at) AS updated_at, (array_agg(reason ORDER BY id DESC))[1] AS reason
-        FROM dead_letter
-        WHERE event_id = ANY (array_append(d.ids, p.event_id)) AND state IN ('open', 'discarded')
+        FROM dead_letter WHERE event_id = ANY (own.ids) AND state IN ('open', 'discarded')
     ) l
     CROSS JOIN LATERAL (
-        SELECT array_agg(state) AS states, max(attempts) AS attempts, max(error) AS error,
-               max(updated_at) AS updated_at
-        FROM pull_event
-        WHERE event_id = p.event_id
-           OR (event_id ~>=~ (p.event_id || '/') AND event_id ~<~ (p.event_id || '0'))
+        SELECT array_agg(event_id) AS ids, array_agg(state) AS states, max(attempts) AS attempts,
+               max(error) AS error, max(updated_at) AS updated_at
+        FROM pull_event WHERE event_id = ANY (own.ids)
     ) m
+    CROSS JOIN LATERAL (
+        SELECT array_agg(first_event ORDER BY first_event) AS folded_into
+        FROM standing_event WHERE event_id = ANY (d.ids) AND first_event <> event_id
+    ) f
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS ended FROM published_event
+        WHERE event_id = ANY (own.ids) AND event_id <> p.event_id
+          AND event_id <> ALL (coalesce(d.ids, '{}') || coalesce(l.ids, '{}') || coalesce(m.ids, '{}'))
+          AND (settled_at IS NOT NULL OR cancelled_at IS NOT NULL)
+    ) e
     WHERE p.event_id = $1
 """
-# '0' is the character after '/': so the range is all that begin with the id and a slash.
+_DIGESTS = """
+    SELECT destination, digest_id, due_at FROM digest_entry
+    WHERE event_id = $1 AND digest_id IS DISTINCT FROM '' ORDER BY destination
+"""
 _PRUNE = "DELETE FROM published_event WHERE accepted_at < now() - make_interval(secs => $1)"
 
 
@@ -166,8 +197,14 @@ class PublishedEvents:
     async def cancel(self, event_id: str, *, by: str) -> Cancelled:
         """Keep the event from being sent, if that is still possible; ``by`` names the key that asks."""
         async with migrated(self._database) as connection:
-            if await connection.fetchval(_CANCEL, event_id, by) is not None:
-                return Cancelled.DONE
+            entries = await connection.fetch(_ENTRIES, event_id)
+            if all(entry["digest_id"] is None for entry in entries):
+                is_cancelled = await connection.fetchval(_CANCEL, event_id, by) or (
+                    entries and await connection.fetchval(_CANCEL_DIGESTED, event_id, by)
+                )
+                if is_cancelled:
+                    await connection.execute(_LEAVE_OUT, event_id)
+                    return Cancelled.DONE
             is_known = await connection.fetchval(
                 "SELECT true FROM published_event WHERE event_id = $1", event_id
             )
@@ -177,7 +214,17 @@ class PublishedEvents:
         """What became of the event, or None when it is not noted."""
         async with migrated_for_one(self._database) as connection:
             row = await connection.fetchrow(_FIND, event_id)
-        return None if row is None else _found(row)
+            if row is None or row["settled_at"] is None:
+                return None if row is None else _found(row)
+            entries = await connection.fetch(_DIGESTS, event_id)
+            ids = [
+                derived_id(entry["digest_id"], entry["destination"])
+                for entry in entries
+                if entry["digest_id"]
+            ]
+            digests = [await connection.fetchrow(_FIND, one) for one in ids]
+        known = [_found(digest) for digest in digests if digest is not None]
+        return _summed_up(_found(row), entries, tuple(ids), known)
 
     async def prune(self, *, older_than_s: float) -> None:
         """Forget events accepted longer ago."""
@@ -230,9 +277,32 @@ def _found(row: Any) -> Found:
             mailboxes=tuple(row["mailbox"] or ()),
             is_settled=row["settled_at"] is not None,
             copies=row["copies"],
+            ended_copies=row["ended"],
+            folds=len(row["folded_into"] or ()),
         ),
         attempts=max(row["attempts"] or 0, row["lent"] or 0, row["dead_attempts"] or 0),
         updated_at=max(moment for moment in moments if moment is not None),
         reason=row["reason"] or row["mailbox_error"],
         cancelled_by=row["cancelled_by"],
+        shown_with=tuple(row["folded_into"] or ()),
+    )
+
+
+def _summed_up(
+    found: Found, entries: Sequence[Any], digest_ids: tuple[str, ...], digests: Sequence[Found]
+) -> Found:
+    """What became of an event that is shown in digests; the reasons and attempts are theirs."""
+    if not entries:
+        return found
+    silent = len(entries) - len(digests)
+    return replace(
+        found,
+        traces=replace(
+            found.traces, digests=(*(digest.traces for digest in digests), *[EventTraces()] * silent)
+        ),
+        attempts=max((digest.attempts for digest in digests), default=0),
+        updated_at=max([found.updated_at, *(digest.updated_at for digest in digests)]),
+        reason=next((digest.reason for digest in digests if digest.reason), None),
+        shown_with=digest_ids,
+        digest_due_at=max(entry["due_at"] for entry in entries),
     )

@@ -21,6 +21,7 @@ class Row:
     """Not None: it is settled."""
     cancelled_by: str | None = None
     deliveries: list[str] = field(default_factory=list)
+    folded_into: tuple[str, ...] = ()
 
 
 class MemoryPublishedEvents:
@@ -83,11 +84,13 @@ class MemoryPublishedEvents:
                 deliveries=tuple(row.deliveries),
                 is_settled=row.copies is not None,
                 copies=row.copies or 0,
+                folds=len(row.folded_into),
             ),
             attempts=len(row.deliveries),
             updated_at=datetime.now(UTC),
             reason=None,
             cancelled_by=row.cancelled_by,
+            shown_with=row.folded_into,
         )
 
     def _check(self) -> None:

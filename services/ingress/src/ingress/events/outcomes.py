@@ -45,7 +45,11 @@ class Outcome(BaseModel):
     expires_at: datetime | None
     attempts: int
     reason: str | None
-    """Why it was given up."""
+    """Why it, or the digest that holds it, was given up."""
+    shown_with: list[str]
+    """Events whose messages show it: the first of its ``dedupe_key``, or the digests that sum it up."""
+    digest_due_at: datetime | None
+    """When the digest that it waits in, or waited in, is made up."""
     cancelled_by: str | None
     """Name of the API key that cancelled it."""
     trace_id: str | None
@@ -147,6 +151,8 @@ class Outcomes:
             expires_at=noted.expires_at,
             attempts=found.attempts,
             reason=found.reason,
+            shown_with=list(found.shown_with),
+            digest_due_at=found.digest_due_at,
             cancelled_by=found.cancelled_by,
             trace_id=noted.trace_id,
         )

@@ -79,6 +79,7 @@ _COUNT = """
     INSERT INTO standing_event (event_id, destination, first_event) VALUES ($1, $2, $3)
     ON CONFLICT (event_id) DO NOTHING RETURNING event_id
 """
+_NOT_FOLDED = "UPDATE standing_event SET first_event = event_id WHERE event_id = $1"
 _COUNTED_FOR = "SELECT first_event FROM standing_event WHERE event_id = $1"
 _REPEAT = """
     UPDATE standing_message
@@ -121,6 +122,8 @@ class PostgresStanding:
             is_over = place[2] == "dedupe" and row is not None and _is_over(row["first_at"], event, window_s)
             if row is None or (is_over and counted_for != row["first_event"]):
                 await connection.execute(_BEGIN, *place, event.id, event.time)
+                if counted_for is not None:
+                    await connection.execute(_NOT_FOLDED, event.id)
                 return Standing(part=Part.FIRST)
             if row["message_id"] is None:
                 return Standing(part=Part.WAITS)

@@ -1,6 +1,7 @@
 """Digests: events of low importance are kept until their time and then shown as one message.
 
     add (once per event) ─▶ due ─▶ named: the digest's id is decided ─▶ published ─▶ forgotten
+             └──cancelled──▶ left out: named '' and as good as published
 
 What a digest holds is decided in one transaction and its event's id follows from it, so a process
 that dies between deciding and publishing is replaced by one that publishes the very same event.
@@ -30,7 +31,6 @@ TYPE = "posta.digest"
 SOURCE = "/notifier"
 EVERY_S = 1.0
 LINES_MOST = 20
-KEPT_S = 24 * 3600.0
 _PUBLISH_TIMEOUT_S = 10.0
 _TITLE_CHARS = 150
 
@@ -95,7 +95,6 @@ class Digests:
             if not await connection.fetchval(_LOCK):
                 return 0
             await connection.execute(_NAME, datetime.fromtimestamp(self._clock(), UTC))
-            await connection.execute(_PRUNE, KEPT_S)
             rows = await connection.fetch(_NAMED)
         groups: dict[tuple[str, str], list[Any]] = {}
         for row in rows:
@@ -106,6 +105,11 @@ class Digests:
             async with self._database.connection() as connection:
                 await connection.execute(_PUBLISHED, destination, digest_id)
         return len(groups)
+
+    async def prune(self, *, older_than_s: float) -> None:
+        """Forget the entries of published digests whose events are older."""
+        async with self._database.connection() as connection:
+            await connection.execute(_PRUNE, older_than_s)
 
     @asynccontextmanager
     async def publishing(self) -> AsyncIterator[None]:
