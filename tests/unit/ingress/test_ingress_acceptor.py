@@ -62,7 +62,8 @@ async def test_only_the_first_request_waits_for_a_silent_kafka(rig):
     started = time.monotonic()
     for _ in range(20):
         assert await accept(rig) is Kept.SPOOL
-    assert time.monotonic() - started < 0.2
+    # Each would wait for 0.2 s if it asked Kafka; a busy machine's disk may take some of that, too.
+    assert time.monotonic() - started < 20 * 0.2 / 2
     assert rig.publisher.attempts == 1
 
 
