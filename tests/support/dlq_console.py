@@ -15,13 +15,14 @@ from dlq_admin.originals import Found, Whole
 from dlq_admin.reading import read_record
 from dlq_admin.redrive import Redrive
 from dlq_admin.settings import Settings
-from posta.auth import ApiKeys, describe_key, new_key
+from posta.auth import ApiKey, ApiKeys, Principal, describe_key, digest_of, new_key
 from posta.domain.envelope import Wire
 from posta.engine.engine import Engine
 from posta.engine.message import RawRecord
 from posta.errors import PostaError
 from posta.http.health import Health
 from posta.kafka.producer import Producer
+from posta.postgres.keyring import KeyRing
 from posta.settings import load
 from posta.topics import DLQ_ADMIN
 
@@ -36,6 +37,8 @@ class Console:
     store: FakeStore
     redrive: Redrive
     keys: dict[str, str]
+    stored: "StoredKeys"
+    ring: KeyRing
     published: list[tuple[str, Wire]] = field(default_factory=list)
     original: Whole = field(default_factory=lambda: Whole(found=Found.GONE))
     """What is found when a truncated one's original is looked for."""
@@ -62,6 +65,26 @@ class Console:
     async def csrf(self, path: str = "/dead-letters/1") -> str:
         page = (await self.client.get(path)).text
         return page.split('name="csrf" value="')[1].split('"')[0]
+
+
+class StoredKeys:
+    """The keys in PostgreSQL, as `posta keys` makes and revokes them."""
+
+    def __init__(self) -> None:
+        self.rows: tuple[ApiKey, ...] = ()
+
+    def create(self, name: str, *scopes: str) -> str:
+        """Make a key and return it."""
+        key = new_key()
+        who = Principal(name=name, scopes=frozenset(scopes))
+        self.rows = (*self.rows, ApiKey(principal=who, sha256=digest_of(key)))
+        return key
+
+    async def usable(self) -> tuple[ApiKey, ...]:
+        return self.rows
+
+    async def note_used(self, digests: set[bytes]) -> None:
+        """It is not kept here."""
 
 
 def api_keys() -> tuple[dict[str, str], str]:
@@ -97,7 +120,8 @@ async def console(*, origin: str = ORIGIN, **environ: Any) -> AsyncIterator[Cons
     redrive = Redrive(store, publish, settings.replay, originals)
     producer = Producer(settings.kafka, client_id="never connected")
     engine = Engine(DLQ_ADMIN, Indexer(store), kafka=settings.kafka, producer=producer)
-    known = ApiKeys.parse(listed)
+    stored = StoredKeys()
+    known = KeyRing(ApiKeys.parse(listed), stored)
     app = build_app(
         settings,
         store=store,
@@ -109,5 +133,5 @@ async def console(*, origin: str = ORIGIN, **environ: Any) -> AsyncIterator[Cons
     )
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=origin) as client:
-        made = Console(client=client, store=store, redrive=redrive, keys=keys)
+        made = Console(client=client, store=store, redrive=redrive, keys=keys, stored=stored, ring=known)
         yield made

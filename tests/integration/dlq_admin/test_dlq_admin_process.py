@@ -6,8 +6,13 @@ import time
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from support.dead_letters import TRACE_ID, headers, record
 from support.dlq_rig import dlq_world
+
+from posta.postgres.api_keys import KeyTable
+from posta.postgres.pool import Database
+from posta.settings import DatabaseSettings
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +53,20 @@ async def test_dead_letters_of_any_bytes_are_indexed_once_also_after_kill_9(worl
     assert {str(number).encode() for number in range(300)} <= set(values)
     assert all(one.value in values for one in ODD)
     assert 'posta_dlq_open_messages{group="llm-worker"}' in metrics
+
+
+async def test_a_key_of_posta_keys_opens_the_api_and_the_engine_without_a_restart(world):
+    database = Database(DatabaseSettings(url=SecretStr(world.database_url)), application="test")
+    with world.dlq_admin() as process:
+        made = await KeyTable(database).create(
+            "ana", scopes={"dlq:read", "engine:read"}, sources=set(), destinations=set(), expires_at=None
+        )
+        headers_ = {"authorization": f"Bearer {made.secret}"}
+        async with httpx.AsyncClient(base_url=process.url, headers=headers_) as client:
+            assert (await client.get("/v1/dead-letters")).status_code == 200
+            assert (await client.get("/v1/engine")).status_code == 200
+            assert (await client.post("/v1/dead-letters/1/replay")).status_code == 403
+    await database.close()
 
 
 async def test_a_replay_arrives_on_the_lane_of_its_group_as_it_was(world):

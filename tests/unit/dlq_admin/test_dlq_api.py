@@ -40,6 +40,16 @@ async def test_every_route_wants_a_key_with_its_scope(method, path, body):
         assert await ask(given.bearer("admin")) < 300
 
 
+async def test_a_stored_key_opens_what_its_scopes_allow_and_no_more():
+    async with console() as given:
+        await given.index(record())
+        holder = {"authorization": f"Bearer {given.stored.create('ana', 'dlq:read')}"}
+        assert (await given.client.get("/v1/dead-letters/1", headers=holder)).status_code == 200
+        assert (await given.client.get("/v1/dead-letters/1?reveal=true", headers=holder)).status_code == 403
+        assert (await given.client.post("/v1/dead-letters/1/replay", headers=holder)).status_code == 403
+        assert (await given.client.get("/v1/engine", headers=holder)).status_code == 403
+
+
 async def test_the_list_shows_metadata_newest_first_page_by_page():
     async with console() as given:
         await given.index(*(record(offset) for offset in range(5)))

@@ -40,6 +40,20 @@ async def test_signing_in_needs_a_known_key_with_the_scope_to_read():
     assert given.keys["admin"] not in page.text
 
 
+async def test_a_stored_key_signs_in_at_once_and_its_sessions_end_when_it_is_revoked():
+    async with console() as given:
+        key = given.stored.create("ana", "dlq:read")
+        signed_in = await given.client.post("/login", data={"key": key}, headers={"origin": ORIGIN})
+        page = await given.client.get("/")
+        given.stored.rows = ()
+        await given.ring.refresh()
+        revoked = await given.client.get("/")
+        again = await given.client.get("/")
+    assert (signed_in.status_code, page.status_code) == (303, 200)
+    assert "Signed in as <b>ana</b>" in page.text
+    assert {answer.headers["location"] for answer in (revoked, again)} == {"/login?next=%2F"}
+
+
 @pytest.mark.parametrize(
     ("origin", "public_url", "cookie"),
     [

@@ -25,7 +25,7 @@ def sessions(clock):
 
 
 def test_a_session_is_found_by_its_id_alone(sessions):
-    first, second = sessions.open(ADA), sessions.open(ADA)
+    first, second = sessions.open(ADA, key_sha256=b"k"), sessions.open(ADA, key_sha256=b"k")
     assert first != second
     assert sessions.find(first).principal is ADA
     assert sessions.find("") is None
@@ -33,7 +33,7 @@ def test_a_session_is_found_by_its_id_alone(sessions):
 
 
 def test_a_session_ends_when_it_is_idle(sessions, clock):
-    number = sessions.open(ADA)
+    number = sessions.open(ADA, key_sha256=b"k")
     clock.now = 9
     assert sessions.find(number)
     clock.now = 18
@@ -43,7 +43,7 @@ def test_a_session_ends_when_it_is_idle(sessions, clock):
 
 
 def test_a_session_ends_however_much_it_is_used(sessions, clock):
-    number = sessions.open(ADA)
+    number = sessions.open(ADA, key_sha256=b"k")
     for clock.now in (8, 16, 24):
         assert sessions.find(number)
     clock.now = 25
@@ -51,23 +51,23 @@ def test_a_session_ends_however_much_it_is_used(sessions, clock):
 
 
 def test_a_session_that_was_closed_is_gone(sessions):
-    number = sessions.open(ADA)
+    number = sessions.open(ADA, key_sha256=b"k")
     sessions.close(number)
     sessions.close("never")
     assert sessions.find(number) is None
 
 
 def test_the_least_recently_used_makes_room(sessions):
-    first, second = sessions.open(ADA), sessions.open(ADA)
+    first, second = sessions.open(ADA, key_sha256=b"k"), sessions.open(ADA, key_sha256=b"k")
     assert sessions.find(first)
     for _ in range(999):
-        sessions.open(ADA)
+        sessions.open(ADA, key_sha256=b"k")
     assert sessions.find(second) is None
     assert sessions.find(first)
 
 
 def test_a_message_is_shown_once(sessions):
-    session = sessions.find(sessions.open(ADA))
+    session = sessions.find(sessions.open(ADA, key_sha256=b"k"))
     session.flash("good", "done")
     assert [flash.text for flash in session.take_flashes()] == ["done"]
     assert session.take_flashes() == []

@@ -81,6 +81,14 @@ def find_key(keys: Iterable[ApiKey], key: str, *, now: float) -> Principal | Non
     return found
 
 
+def is_held(keys: Iterable[ApiKey], digest: bytes, *, now: float) -> bool:
+    """Whether one of ``keys`` that is valid at ``now`` has this digest."""
+    return any(
+        hmac.compare_digest(known.sha256, digest) and (known.expires_at is None or now < known.expires_at)
+        for known in keys
+    )
+
+
 def describe_key(key: str, *, name: str, scopes: frozenset[str]) -> str:
     """The key as ``POSTA_API_KEYS`` lists it: ``name:scope+scope:sha256``."""
     return f"{name}:{'+'.join(sorted(scopes))}:{digest_of(key).hex()}"
@@ -113,6 +121,10 @@ class ApiKeys:
             principal = Principal(name=name, scopes=frozenset(filter(None, scopes.split("+"))))
             keys.append(ApiKey(principal=principal, sha256=sha256))
         return cls(tuple(keys))
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether one of them has this digest."""
+        return is_held(self._keys, digest, now=0.0)
 
     def authenticate(self, key: str) -> Principal | None:
         """Whose key this is, in time that does not depend on how much of it is right."""

@@ -1,7 +1,7 @@
 """The HTTP API under ``/v1/dead-letters``, for scripts and the ``posta`` command; Bearer API keys."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -23,9 +23,10 @@ from dlq_admin.decisions import Decisions
 from dlq_admin.shown import Reveal
 from dlq_admin.store import Store
 from dlq_admin.views import alike_view, dead_letter_view, decided_view, summary_view
-from posta.auth import ApiKeys, Principal
-from posta.http.bearer import authorize
+from posta.auth import Principal
+from posta.http.bearer import identified
 from posta.http.problem import Problem
+from posta.postgres.keyring import KeyRing
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -35,7 +36,7 @@ GROUPS_MOST = 200
 Id = Annotated[int, Path(ge=1, le=ID_MOST)]
 
 
-def api_router(store: Store, decisions: Decisions, keys: ApiKeys) -> APIRouter:
+def api_router(store: Store, decisions: Decisions, keys: KeyRing) -> APIRouter:
     """The routes, each open to keys with the scope it names."""
     router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
     _add_reading(router, store, decisions, keys)
@@ -43,14 +44,14 @@ def api_router(store: Store, decisions: Decisions, keys: ApiKeys) -> APIRouter:
     return router
 
 
-def _holder(keys: ApiKeys, scope: str) -> Callable[[Request], Principal]:
-    def authorized(request: Request) -> Principal:
-        return authorize(request, keys, scope=scope)
+def _holder(keys: KeyRing, scope: str) -> Callable[[Request], Awaitable[Principal]]:
+    async def authorized(request: Request) -> Principal:
+        return await identified(request, keys, scope=scope)
 
     return authorized
 
 
-def _add_reading(router: APIRouter, store: Store, decisions: Decisions, keys: ApiKeys) -> None:
+def _add_reading(router: APIRouter, store: Store, decisions: Decisions, keys: KeyRing) -> None:
     reader = Depends(_holder(keys, READ))
 
     @router.get("", dependencies=[reader])
@@ -84,7 +85,7 @@ def _add_reading(router: APIRouter, store: Store, decisions: Decisions, keys: Ap
         return await asyncio.to_thread(dead_letter_view, dead_letter, reveal=how, whole=whole)
 
 
-def _add_deciding(router: APIRouter, decisions: Decisions, keys: ApiKeys) -> None:
+def _add_deciding(router: APIRouter, decisions: Decisions, keys: KeyRing) -> None:
     writer = Depends(_holder(keys, WRITE))
 
     @router.post("/replay", status_code=202)

@@ -32,6 +32,8 @@ from posta.http.health import Health
 from posta.http.problem import Problem, problem_response
 from posta.http.server import serving
 from posta.kafka.producer import NoSuchPartition, Producer
+from posta.postgres.api_keys import KeyTable
+from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import DEPENDENCY, Database
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
@@ -47,13 +49,14 @@ _DRAIN_SHARE = 0.7
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Index and serve until ``stop``. Raises ``ConfigurationError`` before anything connects."""
-    keys = _checked(settings)
+    configured = _checked(settings)
     health = Health()
     async with AsyncExitStack() as stack:
         producer = await stack.enter_async_context(Producer(settings.kafka, client_id="dlq-admin"))
         database = Database(settings.database, application="dlq-admin")
         stack.push_async_callback(database.close)
         store = PostgresStore(database)
+        keys = KeyRing(configured, KeyTable(database))
         timeout_s = settings.kafka.request_timeout_s
 
         async def publish(topic: str, wire: Wire, partition: int) -> None:
@@ -76,6 +79,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             keys=keys,
             health=health,
         )
+        await stack.enter_async_context(keys.kept_current())
         await stack.enter_async_context(serving(app, settings.http))
         await _run(engine, redrive, store, stop)
 
@@ -87,15 +91,14 @@ def build_app(
     redrive: Redrive,
     originals: Originals,
     engine: Engine,
-    keys: ApiKeys,
+    keys: KeyRing,
     health: Health,
 ) -> FastAPI:
     """The HTTP side: API, page, health and metrics."""
     app = create_app(title="Posta dead letters", version=service_version(), health=health)
     decisions = Decisions(store, redrive, originals, lease_s=settings.replay.lease_s)
     app.include_router(api_router(store, decisions, keys))
-    if keys:
-        app.include_router(engine_router(engine, keys))
+    app.include_router(engine_router(engine, keys))
     app.include_router(page_router(settings, store, decisions, keys))
     app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
     app.add_middleware(SecurityHeaders)
@@ -169,5 +172,5 @@ def _checked(settings: Settings) -> ApiKeys:
         )
     keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     if not settings.api_keys.get_secret_value().strip():
-        log.warning("no_api_keys", advice="set POSTA_API_KEYS: without keys nobody can sign in")
+        log.warning("no_api_keys", advice="make one: posta keys create NAME --scope dlq:read")
     return keys

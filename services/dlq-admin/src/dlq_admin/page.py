@@ -24,9 +24,10 @@ from dlq_admin.shown import Reveal
 from dlq_admin.store import BULK_MOST, Store
 from dlq_admin.views import alike_view, dead_letter_view, summary_view
 from dlq_admin.visitor import SignInNeeded, Visitors
-from posta.auth import ApiKeys
+from posta.auth import digest_of
 from posta.errors import Unavailable
 from posta.http.problem import Problem, invalid
+from posta.postgres.keyring import KeyRing
 from posta.telemetry.logs import get_logger
 from posta.topics import GROUPS
 
@@ -40,12 +41,12 @@ _SEE_OTHER = 303
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def page_router(settings: Settings, store: Store, decisions: Decisions, keys: ApiKeys) -> APIRouter:
+def page_router(settings: Settings, store: Store, decisions: Decisions, keys: KeyRing) -> APIRouter:
     """The routes of the page."""
     templates = environment()
     console = settings.console
     sessions = Sessions(idle_s=console.session_idle_s, most_s=console.session_max_s)
-    visitors = Visitors(sessions, console)
+    visitors = Visitors(sessions, console, is_accepted=keys.holds)
     router = APIRouter(route_class=_pages(templates), include_in_schema=False)
     _add_static(router)
     _add_sign_in(router, templates, visitors, keys)
@@ -103,7 +104,7 @@ def _add_static(router: APIRouter) -> None:
         )
 
 
-def _add_sign_in(router: APIRouter, templates: Environment, visitors: Visitors, keys: ApiKeys) -> None:
+def _add_sign_in(router: APIRouter, templates: Environment, visitors: Visitors, keys: KeyRing) -> None:
     @router.get("/login")
     async def ask(next: str = "/") -> Response:  # noqa: A002 - the parameter's name
         return render(templates, "login.html", session=None, next=own_path(next), fault=None)
@@ -113,7 +114,8 @@ def _add_sign_in(router: APIRouter, templates: Environment, visitors: Visitors, 
         visitors.check_origin(request)
         form = await request.form()
         then = own_path(str(form.get("next", "/")))
-        principal = keys.authenticate(str(form.get("key", "")).strip().encode("utf-8", "replace").decode())
+        key = str(form.get("key", "")).strip().encode("utf-8", "replace").decode()
+        principal = await keys.identify(key)
         if principal is None or READ not in principal.scopes:
             fault = "This key is not known." if principal is None else f"This key lacks the scope {READ}."
             log.warning("sign_in_refused", actor=principal.name if principal else None)
@@ -122,7 +124,7 @@ def _add_sign_in(router: APIRouter, templates: Environment, visitors: Visitors, 
         log.info("signed_in", actor=principal.name)
         response = RedirectResponse(then, _SEE_OTHER)
         visitors.forget(request, response)
-        visitors.remember(request, response, visitors.sessions.open(principal))
+        visitors.remember(request, response, visitors.sessions.open(principal, key_sha256=digest_of(key)))
         return response
 
     @router.post("/logout")

@@ -2,7 +2,7 @@
 
     signed in ──used──▶ signed in ──idle too long, too old, signed out, or restarted──▶ gone
 
-An API key is checked once, at sign-in, and never kept.
+An API key is never kept, only its digest: when it is revoked or over, its sessions are, too.
 """
 
 import hashlib
@@ -31,6 +31,8 @@ class Session:
     """One signed-in browser."""
 
     principal: Principal
+    key_sha256: bytes
+    """Of the key it was opened with."""
     csrf: str
     """The token that each form of this session carries."""
     started_s: float
@@ -60,7 +62,7 @@ class Sessions:
         self._clock = clock
         self._sessions: dict[bytes, Session] = {}
 
-    def open(self, principal: Principal) -> str:
+    def open(self, principal: Principal, *, key_sha256: bytes) -> str:
         """Sign ``principal`` in and return the id for the cookie."""
         session_id, now = secrets.token_urlsafe(32), self._clock()
         for key in [key for key, session in self._sessions.items() if self._is_over(session, now)]:
@@ -68,7 +70,11 @@ class Sessions:
         while len(self._sessions) >= _MOST:
             del self._sessions[next(iter(self._sessions))]
         self._sessions[_key(session_id)] = Session(
-            principal=principal, csrf=secrets.token_urlsafe(32), started_s=now, used_s=now
+            principal=principal,
+            key_sha256=key_sha256,
+            csrf=secrets.token_urlsafe(32),
+            started_s=now,
+            used_s=now,
         )
         return session_id
 

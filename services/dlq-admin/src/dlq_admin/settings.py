@@ -48,7 +48,7 @@ class Settings(ServiceSettings):
 
     api_keys: SecretStr = SecretStr("")
     """``name:scope+scope:sha256,…``; scopes ``dlq:read``, ``dlq:write``, ``dlq:inspect``,
-    ``engine:read``, ``engine:operate``."""
+    ``engine:read``, ``engine:operate``. Keys in PostgreSQL (`posta keys`) are accepted beside them."""
     trace_url_template: Annotated[str | None, AfterValidator(_web_address), AfterValidator(_template)] = None
     """Where a trace is looked at, such as ``http://localhost:16686/trace/{trace_id}``."""
     console: ConsoleSettings = ConsoleSettings()

@@ -1,5 +1,6 @@
 """Who is looking at the page: the session of a request, its cookie, and the guards of its posts."""
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -25,13 +26,21 @@ class SignInNeeded(Exception):
 class Visitors:
     """Recognises browsers."""
 
-    def __init__(self, sessions: Sessions, console: ConsoleSettings) -> None:
+    def __init__(
+        self, sessions: Sessions, console: ConsoleSettings, *, is_accepted: Callable[[bytes], bool]
+    ) -> None:
+        """``is_accepted`` says whether the key with that digest still is."""
         self.sessions = sessions
         self._console = console
+        self._is_accepted = is_accepted
 
     def required(self, request: Request) -> Session:
         """The session of the request. Raises ``SignInNeeded``."""
-        session = self.sessions.find(request.cookies.get(self._cookie(request), ""))
+        session_id = request.cookies.get(self._cookie(request), "")
+        session = self.sessions.find(session_id)
+        if session is not None and not self._is_accepted(session.key_sha256):
+            self.sessions.close(session_id)
+            session = None
         if session is None:
             raise SignInNeeded(request.url.path if request.method == "GET" else "/")
         return session

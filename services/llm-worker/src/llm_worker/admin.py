@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from llm_worker.asking.status import LlmReport, LlmStatus
-from posta.auth import ApiKeys, Principal
+from posta.auth import Keys, Principal
 from posta.engine.routes import READ
 from posta.errors import Unavailable
 from posta.http.bearer import authorize
 from posta.http.problem import Problem
 
 
-def llm_router(status: LlmStatus, keys: ApiKeys) -> APIRouter:
+def llm_router(status: LlmStatus, keys: Keys) -> APIRouter:
     """The routes, open to keys with the scope ``engine:read``."""
     router = APIRouter(prefix="/admin", tags=["llm"])
 

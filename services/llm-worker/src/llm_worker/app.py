@@ -35,7 +35,7 @@ from llm_worker.spending.report import Usage
 from llm_worker.spending.routes import usage_router
 from llm_worker.spending.upkeep import keeping_up
 from posta import topics
-from posta.auth import ApiKeys
+from posta.auth import ApiKeys, Keys
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.policy import EnginePolicy
@@ -45,6 +45,8 @@ from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
+from posta.postgres.api_keys import KeyTable
+from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import DEPENDENCY, Database
 from posta.reloading import reloading
 from posta.telemetry.logs import get_logger
@@ -69,7 +71,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         return lineup, read_faq(settings.config_dir / FAQ_FILE)
 
     lineup, faq = load()
-    keys = ApiKeys.parse(settings.api_keys.get_secret_value())
+    configured_keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     # A process is an owner: two starts of the same pod are two.
     owner = str(uuid.uuid4())
     async with (
@@ -77,6 +79,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.llm) as client,
     ):
+        keys = KeyRing(configured_keys, KeyTable(database))
         purses = Purses(lineup, PostgresBooks(database), owner=owner, keep_s=settings.llm.lease_s)
         answers = PostgresAnswers(database, owner=owner, lease_s=settings.llm.lease_s)
         waiting = WaitingRoom()
@@ -116,6 +119,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             ledger.writing(),
             summarising(summaries),
             keeping_up(database, settings.usage.policy()),
+            keys.kept_current(),
             serving(
                 build_app(
                     engine,
@@ -132,17 +136,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             await engine.run(stop)
 
 
-def build_app(engine: Engine, keys: ApiKeys, *routers: APIRouter) -> FastAPI:
-    """The HTTP side: health and metrics, and the routes for operators when there are keys for them."""
+def build_app(engine: Engine, keys: Keys, *routers: APIRouter) -> FastAPI:
+    """The HTTP side: health and metrics, and the routes for operators."""
     health = Health()
     health.live("engine", engine.live_fault)
     health.ready("engine", engine.ready_fault)
     app = create_app(title=NAME, version=service_version(), health=health)
     app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
-    if keys:
-        app.include_router(engine_router(engine, keys))
-        for router in routers:
-            app.include_router(router)
+    app.include_router(engine_router(engine, keys))
+    for router in routers:
+        app.include_router(router)
     return app
 
 

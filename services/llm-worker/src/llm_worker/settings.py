@@ -124,5 +124,5 @@ class Settings(ServiceSettings):
     usage: UsageSettings = UsageSettings()
     api_keys: SecretStr = SecretStr("")
     """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` (also for
-    ``/admin/llm`` and ``/admin/usage``) and ``engine:operate`` (also for ``/admin/cache``). Unset: none
-    exists."""
+    ``/admin/llm`` and ``/admin/usage``) and ``engine:operate`` (also for ``/admin/cache``). Keys in
+    PostgreSQL (`posta keys`) are accepted beside them."""

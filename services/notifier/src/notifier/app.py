@@ -42,7 +42,7 @@ from notifier.scheduled import scheduled
 from notifier.settings import DiscordSettings, Settings
 from notifier.urgency import rank_of
 from posta import topics
-from posta.auth import ApiKeys
+from posta.auth import ApiKeys, Keys
 from posta.destinations import FILE_NAME, load_destinations
 from posta.destinations_sealed import Seal, hosts_of
 from posta.engine.engine import Engine
@@ -57,8 +57,10 @@ from posta.http.health import Health
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.lifecycle import watched, watched_given_up
+from posta.postgres.api_keys import KeyTable
 from posta.postgres.destinations import DestinationRegistry
 from posta.postgres.interactions import InteractionLog
+from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import DEPENDENCY, Database, Session
 from posta.postgres.published_events import PublishedEvents
 from posta.postgres.pull_mailbox import PullMailbox
@@ -92,12 +94,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         seal=Seal.of(settings.destinations.key),
         hosts=hosts_of(settings.destinations.hosts),
     )
-    keys = ApiKeys.parse(settings.api_keys.get_secret_value())
+    configured_keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     async with (
         _database(settings) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.discord) as client,
     ):
+        keys = KeyRing(configured_keys, KeyTable(database))
         ledger, notes = PostgresLedger(database), InteractionLog(database)
         standing, digests = PostgresStanding(database), Digests(database, producer, clock=time.time)
         directory = Directory(
@@ -114,6 +117,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         engine = _engine(settings, deliveries, in_time, producer, database, notes)
         names.LEGACY_QUEUE.set_function(lambda: engine.status().held)
         async with (
+            keys.kept_current(),
             serving(build_app(engine, keys), settings.http),
             notes.recording(),
             line.sharing.running(),
@@ -125,15 +129,14 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             await engine.run(stop)
 
 
-def build_app(engine: Engine, keys: ApiKeys) -> FastAPI:
-    """The HTTP side: health and metrics, and the engine's routes when there are keys for them."""
+def build_app(engine: Engine, keys: Keys) -> FastAPI:
+    """The HTTP side: health and metrics, and the engine's routes."""
     health = Health()
     health.live("engine", engine.live_fault)
     health.ready("engine", engine.ready_fault)
     app = create_app(title=NAME, version=service_version(), health=health)
     app.add_middleware(BodyLimit, max_bytes=_BODY_MOST_BYTES)
-    if keys:
-        app.include_router(engine_router(engine, keys))
+    app.include_router(engine_router(engine, keys))
     return app
 
 

@@ -104,7 +104,7 @@ class Settings(ServiceSettings):
     destinations: DestinationsSettings = DestinationsSettings()
     api_keys: SecretStr = SecretStr("")
     """Who may see and steer the engine: ``name:scope+scope:sha256,…``; scopes ``engine:read`` and
-    ``engine:operate``. Unset: ``/v1/engine`` does not exist."""
+    ``engine:operate``. Keys in PostgreSQL (`posta keys`) are accepted beside them."""
 
     @property
     def handler_timeout_s(self) -> float:

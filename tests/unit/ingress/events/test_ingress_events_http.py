@@ -290,6 +290,28 @@ class Registered:
         return [SimpleNamespace(id=name) for name in self.names]
 
 
+async def test_the_only_destination_of_a_key_is_looked_for_as_if_it_were_named(rig):
+    key, registry = new_key(), Registered()
+    who = Principal(name="ci", scopes=frozenset({"events:publish"}), destinations=("deploys",))
+
+    class Table:
+        async def usable(self):
+            return (ApiKey(principal=who, sha256=digest_of(key)),)
+
+        async def note_used(self, digests):
+            pass
+
+    now = 0.0
+    book = AddressBook(load_destinations(CONFIG / "destinations.yaml"), registry, clock=lambda: now)
+    await book.refresh()
+    registry.names, now = ("deploys",), 2.0
+    rig.events_of(keys=KeyRing(ApiKeys.parse(""), Table()), book=book)
+    rig.api_key = key
+    assert (await rig.publish(EVENT)).status_code == 202
+    ((_, wire),) = rig.publisher.written
+    assert wire.key == b"deploys"
+
+
 async def test_a_registered_destination_is_known_at_once_and_while_the_database_is_away(rig, tmp_path):
     configured = load_destinations(CONFIG / "destinations.yaml")
     registry, file = Registered(), tmp_path / "i" / "destinations.json"

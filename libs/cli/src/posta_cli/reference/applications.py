@@ -76,7 +76,7 @@ def dlq_admin() -> FastAPI:
         redrive=absent,
         originals=absent,
         engine=absent,
-        keys=_keys(),
+        keys=KeyRing(_keys(), None),
         health=Health(),
     )
     return app

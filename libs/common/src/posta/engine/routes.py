@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from posta.auth import ApiKeys, Principal
+from posta.auth import Keys, Principal
 from posta.engine.engine import Engine
 from posta.engine.status import EngineStatus
 from posta.http.bearer import authorize
@@ -30,7 +30,7 @@ class PauseBody(BaseModel):
     """Shown to whoever wonders why nothing happens."""
 
 
-def engine_router(engine: Engine, keys: ApiKeys) -> APIRouter:
+def engine_router(engine: Engine, keys: Keys) -> APIRouter:
     """The routes, each open to keys with the scope it names; every change is logged with its key's name."""
     router = APIRouter(prefix="/v1/engine", tags=["engine"])
     operator = Depends(_holder(keys, OPERATE))
@@ -57,7 +57,7 @@ def engine_router(engine: Engine, keys: ApiKeys) -> APIRouter:
     return router
 
 
-def _holder(keys: ApiKeys, scope: str) -> Callable[[Request], Principal]:
+def _holder(keys: Keys, scope: str) -> Callable[[Request], Principal]:
     def authorized(request: Request) -> Principal:
         return authorize(request, keys, scope=scope)
 

@@ -1,5 +1,7 @@
 """Authenticates a request by its ``Authorization: Bearer`` API key."""
 
+from typing import Protocol
+
 from fastapi import Request
 
 from posta.auth import Keys, Principal
@@ -9,6 +11,22 @@ from posta.http.problem import Problem
 def authorize(request: Request, keys: Keys, *, scope: str) -> Principal:
     """Who makes the request. Raises ``Problem`` 401 for no or a wrong key, 403 without ``scope``."""
     principal = keys.authenticate(bearer_key(request))
+    if principal is None:
+        raise unknown_key()
+    return permitted(principal, scope=scope)
+
+
+class Identifying(Protocol):
+    """What finds out whose a key is; ``posta.postgres.keyring.KeyRing``."""
+
+    async def identify(self, key: str) -> Principal | None:
+        """Whose key this is, be it as fresh as it may; or None."""
+        ...
+
+
+async def identified(request: Request, keys: Identifying, *, scope: str) -> Principal:
+    """As ``authorize``, and a key that was made a moment ago is known, too."""
+    principal = await keys.identify(bearer_key(request))
     if principal is None:
         raise unknown_key()
     return permitted(principal, scope=scope)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key
+from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key, is_held
 from posta.errors import Unavailable
 from posta.tasks import end, within
 from posta.telemetry.logs import get_logger
@@ -67,6 +67,10 @@ class KeyRing:
         if found is not None:
             self._used.add(digest_of(key))
         return found
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether the key with this digest is still accepted, as far as is known now."""
+        return self._configured.holds(digest) or is_held(self._stored, digest, now=self._clock())
 
     async def identify(self, key: str) -> Principal | None:
         """Whose key this is; one that is not known is looked for, so that a fresh one works at once."""

@@ -12,6 +12,7 @@ from ingress.events.publication import (
     NotPermitted,
     UnknownDestination,
     WrongTime,
+    asked_for,
     compose,
 )
 from posta.auth import Principal
@@ -54,7 +55,8 @@ class Intake:
         is_batch: bool,
     ) -> list[Event[EventPublished]]:
         """The events as Posta keeps them: all of them, or ``Problem`` 403 or 422."""
-        await self._book.look_for(event.destination for event in published if event.destination is not None)
+        wanted = {asked_for(event, publisher) for event in published}
+        await self._book.look_for(name for name in wanted if name is not None and not name.endswith("*"))
         return [
             self._one(event, publisher, idempotency_key, number if is_batch else None)
             for number, event in enumerate(published)

@@ -80,6 +80,11 @@ def compose(
     )
 
 
+def asked_for(event: Published, publisher: Principal) -> str | None:
+    """The destination that is named, else the only one its key may reach, be it known or not."""
+    return event.destination or (publisher.destinations[0] if len(publisher.destinations) == 1 else None)
+
+
 def check_key(idempotency_key: str | None) -> None:
     """Raise ``BadIdempotencyKey`` for a key that is none."""
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
@@ -87,11 +92,10 @@ def check_key(idempotency_key: str | None) -> None:
 
 
 def _destination(event: Published, publisher: Principal, addresses: Addresses) -> str:
-    """The one that is named, else the only one its key may reach, else the default."""
-    only = publisher.destinations[0] if len(publisher.destinations) == 1 else None
-    if only not in addresses.names:
-        only = None
-    wanted = event.destination or only or addresses.default
+    """The one that is asked for; the default when there is none, or the key's is not known."""
+    wanted = asked_for(event, publisher)
+    if event.destination is None and wanted not in addresses.names:
+        wanted = addresses.default
     if wanted is None or wanted not in addresses.names:
         known = ", ".join(sorted(name for name in addresses.names if publisher.may_reach(name)))
         raise UnknownDestination(f"must be one of: {known}")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from llm_worker.cache.postgres import AnswerCache
 from llm_worker.providers.lineup import Lineup
 from llm_worker.spending.report import By, Usage, UsageReport, Wanted
-from posta.auth import ApiKeys, Principal
+from posta.auth import Keys, Principal
 from posta.engine.routes import OPERATE, READ
 from posta.errors import Unavailable
 from posta.http.bearer import authorize
@@ -47,7 +47,7 @@ class Cleared(BaseModel):
     cleared: int
 
 
-def usage_router(usage: Usage, cache: AnswerCache, lineup: Callable[[], Lineup], keys: ApiKeys) -> APIRouter:
+def usage_router(usage: Usage, cache: AnswerCache, lineup: Callable[[], Lineup], keys: Keys) -> APIRouter:
     """The routes, open to keys with ``engine:read``, and ``engine:operate`` to forget."""
     router = APIRouter(prefix="/admin", tags=["llm"])
 
