@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
 from fastapi import FastAPI
 
 from notifier.discord.answers import Answers
@@ -54,6 +53,7 @@ from posta.errors import Unavailable
 from posta.http.app import create_app
 from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
+from posta.http.kept_connections import KeptConnections
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.lifecycle import watched, watched_given_up
@@ -75,7 +75,6 @@ _DRAIN_SHARE = 0.6
 """Of the grace period; the rest is for committing and leaving the group."""
 _ANSWERS_WEIGHT = 4
 """Somebody waits for an answer, and its token ends: four of them begin for each event."""
-_KEEPALIVE_S = 30.0
 _BODY_MOST_BYTES = 16 * 1024
 _PRUNE_EVERY_S = 3600.0
 _KEPT_S = 60 * 24 * 3600.0
@@ -187,7 +186,7 @@ class _Line:
     sharing: Sharing
 
 
-def _line(settings: DiscordSettings, database: Database, client: httpx.AsyncClient) -> _Line:
+def _line(settings: DiscordSettings, database: Database, client: KeptConnections) -> _Line:
     budget, buckets = RefusalBudget(most=settings.refusals_most), Buckets()
     most_waiting = max(1, settings.concurrency // 2)
     scopes = {
@@ -254,18 +253,10 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-def _client(discord: DiscordSettings) -> httpx.AsyncClient:
-    """One connection for each delivery that may run, so that none waits for another's."""
-    return httpx.AsyncClient(
-        timeout=discord.timeout_s,
-        limits=httpx.Limits(
-            max_connections=discord.concurrency,
-            max_keepalive_connections=discord.concurrency,
-            keepalive_expiry=_KEEPALIVE_S,
-        ),
-        # The form Discord requires; without it Cloudflare may refuse every call (40333).
-        headers={"user-agent": f"DiscordBot ({discord.user_agent_url}, {service_version()})"},
-    )
+def _client(discord: DiscordSettings) -> KeptConnections:
+    # The form Discord requires; without it Cloudflare may refuse every call (40333).
+    agent = f"DiscordBot ({discord.user_agent_url}, {service_version()})"
+    return KeptConnections(timeout_s=discord.timeout_s, headers={"user-agent": agent})
 
 
 @asynccontextmanager

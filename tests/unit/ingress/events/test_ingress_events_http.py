@@ -15,8 +15,8 @@ from posta.auth import ApiKey, ApiKeys, Principal, digest_of, new_key
 from posta.destinations import load_destinations
 from posta.domain.envelope import decode
 from posta.errors import Unavailable
+from posta.postgres.event_fates import Noted
 from posta.postgres.keyring import KeyRing
-from posta.postgres.published_events import Noted
 
 EVENT = {"type": "backup.done", "data": {"gb": 3}}
 CLOUD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}

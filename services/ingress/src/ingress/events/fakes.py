@@ -8,7 +8,8 @@ from posta.domain.envelope import Event
 from posta.domain.event_state import EventTraces
 from posta.domain.payloads import EventPublished
 from posta.errors import Unavailable
-from posta.postgres.published_events import Cancelled, Found, Noted, noted_of
+from posta.postgres.event_fates import Found, Noted
+from posta.postgres.published_events import Cancelled, noted_of
 
 
 @dataclass(slots=True)

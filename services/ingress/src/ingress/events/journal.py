@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from posta.errors import Unavailable
-from posta.postgres.published_events import Noted
+from posta.postgres.event_fates import Noted
 from posta.tasks import end, within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger

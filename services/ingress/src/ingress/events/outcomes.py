@@ -14,8 +14,9 @@ from posta.domain.event_state import EventState, event_state
 from posta.errors import Unavailable
 from posta.http.bearer import bearer_key, unknown_key
 from posta.http.problem import Problem
+from posta.postgres.event_fates import Found
 from posta.postgres.keyring import KeyRing
-from posta.postgres.published_events import Cancelled, Found
+from posta.postgres.published_events import Cancelled
 from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger

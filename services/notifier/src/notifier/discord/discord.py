@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -54,12 +54,20 @@ class File:
     media_type: str = "text/markdown; charset=utf-8"
 
 
+class Client(Protocol):
+    """What makes calls; ``posta.http.kept_connections.KeptConnections``, or httpx's own client."""
+
+    async def request(self, method: str, url: str, **request: Any) -> httpx.Response:
+        """The answer. Raises ``httpx.HTTPError``."""
+        ...
+
+
 class Discord:
     """One process's way to Discord; safe for many tasks at once."""
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: Client,
         limits: Limits,
         *,
         timeout_s: float,

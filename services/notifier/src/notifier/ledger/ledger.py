@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Literal, Protocol
 
 from posta.postgres.pool import Connection, Database
+from posta.postgres.together import Together
 
 Medium = Literal["discord", "webhook", "email"]
 
@@ -59,9 +60,13 @@ class Ledger(Protocol):
         ...
 
 
+# In one order for everybody, so that no two processes wait for each other.
 _BEGIN_NEW = """
     INSERT INTO delivery (event_id, medium, state, message_id, body_sha256)
-    VALUES ($1, $2, 'sending', $3, $4)
+    SELECT event_id, medium, 'sending', message_id, body_sha256
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+         AS begun (event_id, medium, message_id, body_sha256)
+    ORDER BY event_id
     ON CONFLICT (event_id) DO NOTHING
     RETURNING event_id
 """
@@ -74,8 +79,9 @@ _BEGIN_AGAIN = """
 """
 _SENT = """
     UPDATE delivery
-    SET state = 'sent', message_id = coalesce($2, message_id), updated_at = now()
-    WHERE event_id = $1
+    SET state = 'sent', message_id = coalesce(told.message_id, delivery.message_id), updated_at = now()
+    FROM unnest($1::text[], $2::text[]) AS told (event_id, message_id)
+    WHERE delivery.event_id = told.event_id
 """
 _REFUSED = """
     UPDATE delivery SET state = 'failed', updated_at = now()
@@ -88,22 +94,36 @@ _PRUNE = """
 
 
 class PostgresLedger:
-    """The ledger in the table ``delivery``."""
+    """The ledger in the table ``delivery``; what many deliveries note at one time is one statement."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._begins = Together(self._begin_new)
+        self._ends = Together(self._note_sent)
 
     async def begin(self, delivery: Delivery) -> Begun:
         """See ``Ledger``."""
+        if await self._begins.ask(delivery):
+            return Begun.FRESH
+        async with self._database.transaction() as connection:
+            return await self._begin_again(connection, delivery)
+
+    async def _begin_new(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """Note those that are new; of several of one event that is the first."""
+        columns = (
+            [one.event_id for one in deliveries],
+            [one.medium for one in deliveries],
+            [one.message_id for one in deliveries],
+            [one.body_sha256 for one in deliveries],
+        )
         async with self._database.connection() as connection:
-            # One statement by itself: most deliveries are new, and each round trip costs all of them.
-            is_new = await connection.fetchval(
-                _BEGIN_NEW, delivery.event_id, delivery.medium, delivery.message_id, delivery.body_sha256
-            )
-            if is_new:
-                return Begun.FRESH
-            async with connection.transaction():
-                return await self._begin_again(connection, delivery)
+            rows = await connection.fetch(_BEGIN_NEW, *columns)
+        new = {row["event_id"] for row in rows}
+        are_new = []
+        for one in deliveries:
+            are_new.append(one.event_id in new)
+            new.discard(one.event_id)
+        return are_new
 
     async def _begin_again(self, connection: Connection, delivery: Delivery) -> Begun:
         state = await connection.fetchval(_KNOWN_STATE, delivery.event_id)
@@ -114,8 +134,13 @@ class PostgresLedger:
 
     async def sent(self, event_id: str, *, message_id: str | None) -> None:
         """See ``Ledger``."""
+        await self._ends.ask((event_id, message_id))
+
+    async def _note_sent(self, told: Sequence[tuple[str, str | None]]) -> Sequence[None]:
+        ids, message_ids = zip(*told, strict=True)
         async with self._database.connection() as connection:
-            await connection.execute(_SENT, event_id, message_id)
+            await connection.execute(_SENT, list(ids), list(message_ids))
+        return [None] * len(told)
 
     async def refused(self, event_id: str) -> None:
         """See ``Ledger``."""

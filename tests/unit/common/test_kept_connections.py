@@ -1,0 +1,110 @@
+"""Calls share kept connections: as many as are made at once, and no more."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from posta.http.kept_connections import KeptConnections
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+
+class Server:
+    """Answers every request once it is let go, and counts connections."""
+
+    def __init__(self):
+        self.connections = self.open = 0
+        self.heads, self.go = [], asyncio.Event()
+        self.go.set()
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        self.open += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                self.heads.append(head.decode())
+                await self.go.wait()
+                writer.write(ANSWER)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+    @asynccontextmanager
+    async def listening(self):
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        try:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+
+
+@pytest.fixture
+def server():
+    return Server()
+
+
+async def until(holds):
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - the server's side has no event
+            await asyncio.sleep(0.005)
+
+
+async def test_one_call_after_the_other_needs_one_connection(server):
+    async with (
+        server.listening() as url,
+        KeptConnections(timeout_s=5, headers={"user-agent": "us"}) as calls,
+    ):
+        for _ in range(10):
+            answer = await calls.request("GET", f"{url}/x", headers={"x-own": "1"})
+            assert (answer.status_code, answer.json()) == (200, {})
+        assert server.connections == 1
+    assert "user-agent: us" in server.heads[0].lower()
+    assert "x-own: 1" in server.heads[0].lower()
+
+
+async def test_calls_at_once_have_a_connection_each_and_those_are_kept(server):
+    server.go.clear()
+    async with server.listening() as url, KeptConnections(timeout_s=5, headers={}) as calls:
+        for _ in range(2):
+            many = [asyncio.create_task(calls.request("GET", url)) for _ in range(8)]
+            await until(lambda: len(server.heads) % 8 == 0 and server.heads)
+            server.go.set()
+            await asyncio.gather(*many)
+            server.go.clear()
+        assert server.connections == 8
+    await until(lambda: server.open == 0)
+
+
+async def test_what_was_idle_for_long_is_closed(server):
+    now = 0.0
+    async with (
+        server.listening() as url,
+        KeptConnections(timeout_s=5, headers={}, kept_s=30, clock=lambda: now) as calls,
+    ):
+        await asyncio.gather(*(calls.request("GET", url) for _ in range(4)))
+        assert server.open == 4
+        now = 31.0
+        for _ in range(4):
+            await calls.request("GET", url)
+        await until(lambda: server.open == 1)
+
+
+async def test_a_call_that_was_given_up_leaves_its_connection_in_order(server):
+    server.go.clear()
+    async with server.listening() as url, KeptConnections(timeout_s=5, headers={}) as calls:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await calls.request("GET", url)
+        server.go.set()
+        assert (await calls.request("GET", url)).status_code == 200
+        assert server.connections == 2
+
+
+async def test_a_server_that_is_not_there_is_httpxs_own_error():
+    async with KeptConnections(timeout_s=5, headers={}) as calls:
+        with pytest.raises(httpx.ConnectError):
+            await calls.request("GET", "http://127.0.0.1:1/")
