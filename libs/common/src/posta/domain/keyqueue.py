@@ -57,6 +57,11 @@ class KeyQueues(Generic[L]):
         self.ready: Ready[L] = deque()
         self.is_in_turn = False
 
+    @property
+    def first_turn(self) -> float | None:
+        """How soon the first that may start must, where lines are ranked; None: no sooner than any other."""
+        return None
+
     def push(self, link: L) -> None:
         """Add a record behind the others of its line."""
         line = link.line

@@ -11,7 +11,7 @@ class Rank:
     due: float = 0.0
     """Among the records of its line."""
     turn: float = 0.0
-    """Among the lines of its partition, once it is the first of its own."""
+    """Among the lines of all partitions of its topic, once it is the first of its own."""
     within: Hashable | None = None
     """What it must stay in order with; None: nothing."""
 

@@ -31,6 +31,11 @@ class EarliestFirst(Generic[L]):
     def __len__(self) -> int:
         return len(self._heap)
 
+    @property
+    def first_turn(self) -> float:
+        """Of the first. Raises IndexError when there is none."""
+        return self._heap[0][0]
+
     def append(self, link: L, /) -> None:
         """Put it behind those of its turn."""
         heapq.heappush(self._heap, (_rank(link).turn, next(self._serial), link))
@@ -92,9 +97,14 @@ class RankedQueues(KeyQueues[L]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ready = EarliestFirst()
+        self.ready: EarliestFirst[L] = EarliestFirst()
         self._lines: dict[Hashable, _Line[L]] = {}
         self._serial = itertools.count()
+
+    @property
+    def first_turn(self) -> float | None:
+        """See ``KeyQueues``."""
+        return self.ready.first_turn
 
     def push(self, link: L) -> None:
         """Add a record to its line, by its rank."""

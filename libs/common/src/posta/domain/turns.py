@@ -5,7 +5,8 @@
 
 Within a round the heavier topic goes first, so it is preferred; a round ends when every topic that
 has something ready has used up its weight, so none starves: a topic of weight w gets at least
-w / (sum of all weights) of the starts. Partitions of a topic, and keys of a partition, take turns.
+w / (sum of all weights) of the starts. Partitions of a topic, and keys of a partition, take turns;
+where lines are ranked, the partition goes first whose first record has the earliest turn.
 """
 
 from bisect import insort
@@ -69,6 +70,8 @@ class Turns(Generic[L]):
         ring.left -= 1
         partitions = ring.partitions
         queues = partitions[0]
+        if len(partitions) > 1 and queues.first_turn is not None:
+            queues = _most_urgent_first(partitions)
         link = queues.ready.popleft()
         if not queues.ready:
             self._leave(ring, queues)
@@ -86,6 +89,19 @@ class Turns(Generic[L]):
         ring.partitions.remove(queues)
         if not ring.partitions:
             self._open.remove(ring)
+
+
+def _most_urgent_first(partitions: "deque[KeyQueues[L]]") -> KeyQueues[L]:
+    """Put the partition with the earliest turn in front; of equal ones that which waited longest."""
+    queues = min(partitions, key=_first_turn)
+    if queues is not partitions[0]:
+        partitions.remove(queues)
+        partitions.appendleft(queues)
+    return queues
+
+
+def _first_turn(queues: KeyQueues[L]) -> float:
+    return queues.first_turn or 0.0
 
 
 def _heaviest_first(ring: "Ring[L]") -> int:
