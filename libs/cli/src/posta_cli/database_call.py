@@ -19,11 +19,8 @@ def call_database(act: Callable[[Database], Awaitable[R]], *, application: str) 
     settings = shared_settings(os.environ, Path.cwd()).database
 
     async def acted() -> R:
-        database = Database(settings, application=application)
-        try:
+        async with Database(settings, application=application) as database:
             return await act(database)
-        finally:
-            await database.close()
 
     try:
         return asyncio.run(acted())

@@ -53,8 +53,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     health = Health()
     async with AsyncExitStack() as stack:
         producer = await stack.enter_async_context(Producer(settings.kafka, client_id="dlq-admin"))
-        database = Database(settings.database, application="dlq-admin")
-        stack.push_async_callback(database.close)
+        database = await stack.enter_async_context(Database(settings.database, application="dlq-admin"))
         store = PostgresStore(database)
         keys = KeyRing(configured, KeyTable(database))
         timeout_s = settings.kafka.request_timeout_s

@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 
 from email_poller.decision import TakingPolicy
@@ -35,7 +33,7 @@ async def serve(settings: EmailPollerSettings, stop: asyncio.Event) -> None:
     """Poll until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
     async with (
         ImapMailbox(settings.mail) as mailbox,
-        _database(settings) as database,
+        Database(settings.database, application=NAME) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
     ):
         poller = _poller(settings, mailbox, database, producer)
@@ -114,12 +112,3 @@ async def _database_fault(database: Database) -> str | None:
 
 async def _kafka_fault(producer: Producer) -> str | None:
     return None if await producer.ready(timeout_s=_PROBE_S) else "Kafka does not answer"
-
-
-@asynccontextmanager
-async def _database(settings: EmailPollerSettings) -> AsyncIterator[Database]:
-    database = Database(settings.database, application=NAME)
-    try:
-        yield database
-    finally:
-        await database.close()

@@ -75,7 +75,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         Spool(_spool_policy(settings)) as spool,
         Producer(settings.kafka, client_id="ingress") as producer,
-        _database(settings) as database,
+        Database(settings.database, application="ingress") as database,
     ):
         _show(spool)
         drainer = Drainer(producer, spool, switch)
@@ -119,15 +119,6 @@ def build_app(drainer: Drainer, *routers: APIRouter) -> FastAPI:
     for router in routers:
         app.include_router(router)
     return app
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database, application="ingress")
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def _spool_policy(settings: Settings) -> SpoolPolicy:

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import httpx
@@ -75,7 +73,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     # A process is an owner: two starts of the same pod are two.
     owner = str(uuid.uuid4())
     async with (
-        _database(settings) as database,
+        Database(settings.database, application=NAME) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.llm) as client,
     ):
@@ -177,15 +175,6 @@ def _engine(
         gates=(Gate(name=DEPENDENCY, probe=database.ping), room.gate),
         interpret=as_question,
     )
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database, application=NAME)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def _client(llm: LlmSettings) -> httpx.AsyncClient:

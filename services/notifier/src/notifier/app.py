@@ -95,7 +95,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     )
     configured_keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     async with (
-        _database(settings) as database,
+        Database(settings.database, application=NAME, session=Session.UNTOUCHED) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.discord) as client,
     ):
@@ -242,15 +242,6 @@ def _deliveries(
         directory=directory,
         clock=time.time,
     )
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database, application=NAME, session=Session.UNTOUCHED)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 def _client(discord: DiscordSettings) -> KeptConnections:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
+from typing import Self
 
 import asyncpg
 
@@ -52,6 +53,12 @@ class Database:
         self._session = session
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
