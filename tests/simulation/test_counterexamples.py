@@ -59,6 +59,34 @@ COUNTEREXAMPLES = {
         partitions=1,
         max_held=2,
     ),
+    "an older copy that a kill had reopened was handled beside its replay": Scenario(
+        records=(
+            *(Planned(0.0, "a") for _ in range(10)),
+            Planned(
+                11.0,
+                "a",
+                (
+                    Outcome(End.TRANSIENT, 3.0, lasts_s=0.0),
+                    Outcome(End.PERMANENT, lasts_s=0.0),
+                    Outcome(End.AWAY, 25.0, lasts_s=0.0),
+                ),
+            ),
+        ),
+        events=(
+            Event(0.0, What.COMMIT_FAILED, 0, 4.0),
+            Event(0.0, What.KILL, 0, 0.5),
+            Event(0.0, What.KILL, 0, 0.5),
+            Event(13.5, What.KILL, 1, 0.5),
+            Event(21.5, What.KILL, 0, 0.5),
+        ),
+        members=2,
+        partitions=1,
+        ordered=True,
+        holds=True,
+        concurrency=1,
+        max_held=2,
+        seed=749,
+    ),
 }
 
 

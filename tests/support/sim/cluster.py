@@ -10,6 +10,7 @@ not keep its request from being carried out. Requests of one client arrive in th
 
 import asyncio
 import contextvars
+import itertools
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -99,6 +100,8 @@ class Cluster:
         self.fetched_records = fetched_records
         """Most records of a partition in one answer to a fetch."""
         self._random = random.Random(seed)
+        self.serial = itertools.count(1)
+        """Numbers its clients."""
         self._latency_s = latency_s
         self.logs: dict[TopicPartition, Log] = {}
         self.partitions: dict[str, int] = {}
@@ -114,7 +117,8 @@ class Cluster:
         self.on_commit: Callable[[str, str, int, dict[TopicPartition, OffsetAndMetadata]], None] = (
             lambda _group, _member, _generation, _offsets: None
         )
-        self._watchers: set[asyncio.Event] = set()
+        # A dictionary and not a set: whom it wakes first must not depend on where things lie in memory.
+        self._watchers: dict[asyncio.Event, None] = {}
         self._broker = contextvars.Context()
 
     def create(self, topic: str, partitions: int) -> None:
@@ -178,10 +182,10 @@ class Cluster:
 
     def watch(self, event: asyncio.Event) -> None:
         """Set ``event`` whenever something is written: it stands for the broker's long poll."""
-        self._watchers.add(event)
+        self._watchers[event] = None
 
     def unwatch(self, event: asyncio.Event) -> None:
-        self._watchers.discard(event)
+        self._watchers.pop(event, None)
 
     def wake(self) -> None:
         """Nothing was written, but look again."""

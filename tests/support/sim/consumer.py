@@ -7,7 +7,6 @@ reassigned. The contract in ``support/kafka_contract.py`` holds both to the same
 """
 
 import asyncio
-import itertools
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -28,7 +27,6 @@ from support.sim.cluster import Cluster, Connection, Request
 from support.sim.loop import current_life
 
 _BACKOFF_S = 0.1
-_serial = itertools.count(1)
 _STALE = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
 
@@ -64,7 +62,7 @@ class SimConsumer:
         life = current_life()
         self._cluster = cluster
         self._loop = asyncio.get_running_loop()
-        self._name = f"{'world' if life is None else life.name}-{next(_serial)}"
+        self._name = f"{'world' if life is None else life.name}-{next(self._cluster.serial)}"
         self._to_broker = Connection(self._name)
         self._to_coordinator = Connection(self._name)
         self._options = options
@@ -411,7 +409,7 @@ class SimConsumer:
 
     async def _join(self) -> bool:
         rebalance_s = self._seconds("rebalance_timeout_ms", int(self._session_s * 1000))
-        member_id, new_id = self._member_id, f"{self._name}-{next(_serial)}"
+        member_id, new_id = self._member_id, f"{self._name}-{next(self._cluster.serial)}"
         self._rejoin.clear()
         try:
             generation, partitions = await self._ask(

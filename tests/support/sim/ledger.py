@@ -47,8 +47,8 @@ class Story:
     replays: int = 0
     rides: int = 0
     handlings: int = 0
-    failed_attempt: int = 0
-    """The highest attempt that has failed."""
+    failed_attempts: Counter[int] = field(default_factory=Counter)
+    """The highest attempt that has failed, by redrive: an older copy may be done again beside its replay."""
     next_attempt: int = 1
     """Which attempt the next handling is, as far as nothing is forgotten."""
     due: float = 0.0
@@ -108,7 +108,7 @@ class Ledger:
     def replayed(self, story: Story) -> None:
         """An admin writes it to a lane again: attempts begin anew, and it may be answered after all."""
         story.replays += 1
-        story.failed_attempt, story.due, story.due_in = 0, 0.0, None
+        story.due, story.due_in = 0.0, None
         self.note(f"replay {story.id}")
 
     # The handler
@@ -120,6 +120,7 @@ class Ledger:
         life: Life,
         *,
         attempt: int,
+        redrive: int,
         not_before: float,
         clock: float,
         ownership: object,
@@ -134,7 +135,7 @@ class Ledger:
                 story.late_s.append(clock - story.due)
         name = self._turn(story, is_off_lane=is_off_lane)
         self._check_turn(story, life, name)
-        self._check_attempt(story, attempt)
+        self._check_attempt(story, attempt, failed=story.failed_attempts[redrive])
         if clock < not_before - _EPSILON_S:
             self.breach("I7", f"{story.id} started {not_before - clock:.3f} s before its header says")
         if not self.excuses and story.due_in == ownership and clock < story.due - _EPSILON_S:
@@ -146,11 +147,18 @@ class Ledger:
             self._running[life][name] -= 1
 
     def failed(
-        self, story: Story, *, attempt: int, due: float, ownership: object, uses_attempt: bool = True
+        self,
+        story: Story,
+        *,
+        attempt: int,
+        redrive: int,
+        due: float,
+        ownership: object,
+        uses_attempt: bool = True,
     ) -> None:
         """The handling of ``attempt`` failed, and is not to be repeated before ``due`` of its own clock."""
         if uses_attempt:
-            story.failed_attempt = max(story.failed_attempt, attempt)
+            story.failed_attempts[redrive] = max(story.failed_attempts[redrive], attempt)
         story.next_attempt = attempt + uses_attempt
         story.due, story.due_in = due, ownership
 
@@ -202,11 +210,11 @@ class Ledger:
         if self._scenario.flood_row is None and attempt != story.next_attempt:
             self.breach("I4", f"{story.id} is attempt {attempt} and not {story.next_attempt}")
 
-    def _check_attempt(self, story: Story, attempt: int) -> None:
+    def _check_attempt(self, story: Story, attempt: int, *, failed: int) -> None:
         if not 1 <= attempt <= self._max_attempts:
             self.breach("I4", f"{story.id} was handled as attempt {attempt}")
-        if attempt > story.failed_attempt + 1:
-            self.breach("I4", f"{story.id} jumped from attempt {story.failed_attempt} to {attempt}")
+        if attempt > failed + 1:
+            self.breach("I4", f"{story.id} jumped from attempt {failed} to {attempt}")
 
     # The broker
 

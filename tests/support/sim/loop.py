@@ -8,6 +8,7 @@ No real time passes: when nothing is ready the clock jumps to the next timer.
 
 import asyncio
 import contextvars
+import itertools
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
@@ -75,21 +76,48 @@ class _TimerHandle(asyncio.TimerHandle):
             life.missed.append(self)
 
 
+class _Future(asyncio.Future[Any]):
+    """Sets of futures (``asyncio.wait`` makes them) are in the order they were made, in every run."""
+
+    def __init__(self, *, loop: "SimLoop") -> None:
+        self._hash = next(loop.serial)
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class _Task(asyncio.Task[Any]):
+    """As ``_Future``."""
+
+    def __init__(self, coroutine: Any, *, loop: "SimLoop", **options: Any) -> None:
+        self._hash = next(loop.serial)
+        super().__init__(coroutine, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """Starts at second 0; stands on the parts of ``BaseEventLoop`` that are the same from 3.11 to 3.14."""
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
+        self.serial = itertools.count()
         self._selector = self
         self._clock_resolution = 1e-9
         self.lives: list[Life] = []
         self.faults: list[str] = []
         """What tasks raised that nobody awaited."""
         self.set_exception_handler(self._note)
+        self.set_task_factory(lambda loop, coroutine, **options: _Task(coroutine, loop=loop, **options))
 
     def time(self) -> float:
         return self._now
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        return _Future(loop=self)
 
     def select(self, timeout: float | None) -> list[Any]:
         """What a selector would wait for; here nothing comes from outside, only time passes."""

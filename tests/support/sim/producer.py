@@ -1,7 +1,6 @@
 """The in-memory Kafka behind aiokafka's producer and admin client, as far as Posta uses them."""
 
 import asyncio
-import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +10,6 @@ from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 from support.sim.cluster import Cluster, Connection, Request
 
 _BACKOFF_S = 0.1
-_serial = itertools.count(1)
 
 
 class SimProducer:
@@ -20,7 +18,7 @@ class SimProducer:
     def __init__(self, cluster: Cluster, **options: Any) -> None:
         self._cluster = cluster
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(f"producer-{next(_serial)}")
+        self._connection = Connection(f"producer-{next(cluster.serial)}")
         self._timeout_s = float(options.get("request_timeout_ms", 40_000)) / 1000
         self._partitioner = DefaultPartitioner()
         self._sending: set[asyncio.Task[RecordMetadata]] = set()
@@ -98,7 +96,7 @@ class SimAdmin:
 
     def __init__(self, cluster: Cluster, **options: Any) -> None:
         self._cluster = cluster
-        self._connection = Connection(f"admin-{next(_serial)}")
+        self._connection = Connection(f"admin-{next(cluster.serial)}")
         self._timeout_s = float(options.get("request_timeout_ms", 40_000)) / 1000
 
     async def start(self) -> None:

@@ -381,6 +381,7 @@ class World:
             story,
             life,
             attempt=message.attempt,
+            redrive=message.delivery.redrive,
             not_before=message.delivery.not_before,
             clock=self._clock(member),
             ownership=ownership,
@@ -434,7 +435,12 @@ class World:
     ) -> None:
         due = self._clock(member) + wait_s
         self.ledger.failed(
-            story, attempt=message.attempt, due=due, ownership=ownership, uses_attempt=uses_attempt
+            story,
+            attempt=message.attempt,
+            redrive=message.delivery.redrive,
+            due=due,
+            ownership=ownership,
+            uses_attempt=uses_attempt,
         )
 
     def _result(self, message: Message[Any]) -> Envelope[Any]:
