@@ -315,17 +315,49 @@ async def test_the_only_destination_of_a_key_is_looked_for_as_if_it_were_named(r
 async def test_a_registered_destination_is_known_at_once_and_while_the_database_is_away(rig, tmp_path):
     configured = load_destinations(CONFIG / "destinations.yaml")
     registry, file = Registered(), tmp_path / "i" / "destinations.json"
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
     now = 0.0
-    rig.events_of(book=AddressBook(configured, registry, file=file, clock=lambda: now))
+    rig.events_of(book=AddressBook(configured, registry, file=file, clock=lambda: now, sleep=sleep))
     problem(await rig.publish(EVENT | {"destination": "team"}), 422)
-    registry.names = ("team",)
-    problem(await rig.publish(EVENT | {"destination": "team"}), 422)
-    now = 1.0
+    registry.names, now = ("team",), 0.4
     assert (await rig.publish(EVENT | {"destination": "team"})).status_code == 202
+    assert waits == [pytest.approx(0.6)]
+    assert (await rig.publish(EVENT | {"destination": "team"})).status_code == 202
+    assert len(waits) == 1
     registry.away = True
     rig.events_of(book=AddressBook(configured, registry, file=file))
     assert (await rig.publish(EVENT | {"destination": "team"})).status_code == 202
     assert rig.publisher.written[-1][1].key == b"team"
+
+
+async def test_all_who_ask_for_unknown_destinations_share_a_look_a_second():
+    reads = []
+
+    class Slow(Registered):
+        async def all(self):
+            reads.append(now)
+            await asyncio.sleep(0)
+            return await super().all()
+
+    async def sleep(seconds):
+        nonlocal now
+        now += seconds
+
+    def clock():
+        nonlocal now
+        now += 0.001
+        return now
+
+    now = 0.0
+    configured = load_destinations(CONFIG / "destinations.yaml")
+    book = AddressBook(configured, Slow(), clock=clock, sleep=sleep)
+    for _ in range(3):
+        await asyncio.gather(*(book.look_for([f"no-{n}"]) for n in range(20)))
+    assert reads == pytest.approx([0.0, 1.0, 2.0, 3.0], abs=0.1)
 
 
 @pytest.mark.parametrize("deliver_at", ["2026-03-01T00:00:00Z", "tomorrow"])

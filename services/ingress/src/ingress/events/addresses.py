@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from posta.telemetry.logs import get_logger
 log = get_logger(__name__)
 EVERY_S = 10.0
 _SOONEST_S = 1.0
-_WAIT_S = 1.0
+"""Between two looks at the registry, however many unknown names are asked for."""
+_WAIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +54,14 @@ class AddressBook:
         *,
         file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._configured = configured
         self._registry = registry
         self._file = file
         self._clock = clock
+        self._sleep = sleep
+        self._reading = asyncio.Lock()
         self._registered = _remembered(file)
         self._read_at = float("-inf")
 
@@ -68,17 +72,33 @@ class AddressBook:
         return Addresses(names=names, default=self._configured.default)
 
     async def look_for(self, wanted: Iterable[str]) -> None:
-        """Read the registry if one of the names is not known, so that a fresh one works at once."""
-        is_known = self.addresses.names.issuperset(wanted)
-        if is_known or self._registry is None or self._clock() - self._read_at < _SOONEST_S:
+        """Read the registry if one of the names is not known, so that a fresh one works at once.
+
+        All who ask at the same time share a look; after one that is not a second old they wait for the next.
+        """
+        names = frozenset(wanted)
+        if self._registry is None or names <= self.addresses.names:
             return
         try:
-            await within(_WAIT_S, self.refresh())
+            await within(_WAIT_S, self._look_for(names))
         except TimeoutError:
             log.warning("destinations_not_read", reason="PostgreSQL does not answer")
 
+    async def _look_for(self, names: frozenset[str]) -> None:
+        asked = self._clock()
+        async with self._reading:
+            if self._read_at >= asked or names <= self.addresses.names:
+                return
+            if (wait_s := self._read_at + _SOONEST_S - asked) > 0:
+                await self._sleep(wait_s)
+            await self._read()
+
     async def refresh(self) -> None:
         """Read the registry; while the database is away what was read last stays."""
+        async with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
         if self._registry is None:
             return
         self._read_at = self._clock()
