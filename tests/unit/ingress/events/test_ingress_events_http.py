@@ -346,6 +346,7 @@ async def test_all_who_ask_for_unknown_destinations_share_a_look_a_second():
     async def sleep(seconds):
         nonlocal now
         now += seconds
+        await asyncio.sleep(0)
 
     def clock():
         nonlocal now
