@@ -38,9 +38,10 @@ test: $(VENV)/.posta-dev ## Everything: unit, integration on real servers, end t
 test-unit: $(VENV)/.posta-dev ## What needs no server, without what is slow; seconds
 	$(PYTEST) tests/unit -m "not slow" -p no:schemathesis -n 3 --dist worksteal $(ARGS)
 
-chaos: $(VENV)/.posta-dev ## Long fault runs, 35 minutes and more (POSTA_SOAK_S=180 shortens the soak of 20 minutes)
+chaos: $(VENV)/.posta-dev ## Long fault runs, 45 minutes and more (POSTA_SOAK_S=180 shortens the soak of 20 minutes)
 	HYPOTHESIS_PROFILE=thorough $(PYTEST) tests/unit tests/simulation tests/bench -m "chaos or not (integration or e2e)" $(ARGS)
 	$(PYTEST) tests/chaos -s --show-capture=no $(ARGS)
+	$(PYTEST) tests/integration -m chaos -s --show-capture=no $(ARGS)
 
 ##@ Measure
 .PHONY: bench
