@@ -93,6 +93,25 @@ async def test_a_missing_lane_stops_only_the_partition_that_needs_it_and_costs_o
         assert len(done) == 900, "nothing was done twice"
 
 
+async def test_later_records_of_a_key_do_not_wait_until_its_retry_is_in_the_lane(kafka, topic_prefix):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            if number_of(message) == 0 and message.attempt == 1:
+                raise Transient("later", retry_after_s=1.2)
+            done.append(number_of(message))
+
+        await delete_topic(world, LANE)
+        async with running(world.engine(handler, policy=POLICY)):
+            await world.feed(*(event(number, key="k") for number in range(3)))
+            await eventually(
+                lambda: done == [1, 2], within_s=20, why="they wait for a lane that is not there"
+            )
+            await apply(world.settings, GROUP.lanes)
+            await eventually(lambda: done == [1, 2, 0], within_s=60, why=f"{done}")
+
+
 async def test_a_lane_that_may_not_be_written_stops_only_the_partition_that_needs_it(guarded, topic_prefix):
     async with rig(guarded.bootstrap_servers, topic_prefix) as world:
         done: list[int] = []

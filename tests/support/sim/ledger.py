@@ -45,6 +45,8 @@ class Story:
     is_released: bool = False
     """An admin let those behind it go on."""
     replays: int = 0
+    is_sent: bool = False
+    """It is in a lane, or on its way there: with independent retries those behind it may go on."""
     rides: int = 0
     handlings: int = 0
     failed_attempts: Counter[int] = field(default_factory=Counter)
@@ -202,7 +204,7 @@ class Ledger:
         for other in self.stories.values():
             if self._line(other) != line or other.seq >= story.seq or self._has_ended(other):
                 continue
-            if self._scenario.ordered or not other.rides:
+            if self._scenario.ordered or not other.is_sent:
                 self.breach("I3", f"{story.id} started before {other.id} of its key had ended")
 
     def _check_count(self, story: Story, attempt: int) -> None:
@@ -217,6 +219,12 @@ class Ledger:
             self.breach("I4", f"{story.id} jumped from attempt {failed} to {attempt}")
 
     # The broker
+
+    def sent(self, wire: Wire) -> None:
+        """A record is about to be written to a lane."""
+        story = self.stories.get(header(wire.headers, "ce_id") or "")
+        if story is not None:
+            story.is_sent = True
 
     def appended(self, tp: TopicPartition, record: ConsumerRecord) -> None:
         """A record was written to any topic."""

@@ -26,7 +26,7 @@ from support.sim.scenario import HARMLESS, End, Event, Outcome, Scenario, What
 
 from posta.domain.backoff import Table
 from posta.domain.envelope import Event as Envelope
-from posta.domain.envelope import Headers, encode, header
+from posta.domain.envelope import Headers, Wire, encode, header
 from posta.domain.failure import Delivery, delivery_headers, read_delivery, with_headers
 from posta.domain.flood import FloodPolicy
 from posta.domain.key_order import OnDeadLetter
@@ -345,7 +345,20 @@ class World:
                 gates=[Gate(name="db", probe=self._probe)],
                 clock=lambda: self._clock(member),
             )
+            self._watch_outlet(member.engine)
             await member.engine.run(stop)
+
+    def _watch_outlet(self, engine: Engine) -> None:
+        """Tell the ledger what is on its way to a lane: nothing public of the engine does."""
+        outlet = engine._outlet
+        post = outlet.post
+
+        def noted(topic: str, wire: Wire, *args: Any, **options: Any) -> Any:
+            if any(topic == lane.name for lane in GROUP.lanes):
+                self.ledger.sent(wire)
+            return post(topic, wire, *args, **options)
+
+        outlet.post = noted  # type: ignore[method-assign]
 
     def _policy(self) -> EnginePolicy:
         row = self._scenario.flood_row

@@ -146,3 +146,23 @@ async def test_what_collects_behind_a_blocked_topic_is_counted_and_goes_along(pa
     assert most == 3, "not only the one that was tried"
     assert [values for _, _, values in kafka.batches][-1] == [b"1", b"2", b"3"]
     assert names.PUBLISH_BLOCKED.labels("blocked lane")._value.get() == 0
+
+
+async def test_an_unhurried_topic_collects_after_its_first_batch_and_others_do_not(partition, monkeypatch):
+    monkeypatch.setattr(module, "_COLLECT_S", 0.05)
+    kafka = Kafka()
+    outlet = Outlet(kafka, timeout_s=1, unhurried=["lane"])
+    began = asyncio.get_running_loop().time()
+    await outlet.post("lane", wire("first"), partition)
+    assert asyncio.get_running_loop().time() - began < 0.04, "nothing was sent just before it"
+    waiting = [outlet.post("lane", wire(value), partition) for value in ("2", "3")]
+    await asyncio.sleep(0.01)
+    waiting.append(outlet.post("lane", wire("4"), partition))
+    await outlet.post("reply", wire("r"), partition)
+    assert not any(one.done() for one in waiting)
+    await asyncio.gather(*waiting)
+    assert kafka.batches == [
+        ("lane", None, [b"first"]),
+        ("reply", None, [b"r"]),
+        ("lane", None, [b"2", b"3", b"4"]),
+    ]

@@ -15,6 +15,9 @@ from posta.domain.redaction import redact
         ("Authorization: Bearer gsk_0123456789", "Authorization: Bearer [redacted]"),
         ("authorization: bot MTIzNDU2.abc-def", "authorization: bot [redacted]"),
         ("key posta_" + "a" * 43 + " refused", "key [redacted] refused"),
+        ("BASIC\u2003dXNlcjpwYXNz", "BASIC [redacted]"),
+        ("posta_" + "b" * 20, "[redacted]"),
+        ("a://u:p@h", "a://u:[redacted]@h"),
         ("nothing secret at https://example.org/a/b", "nothing secret at https://example.org/a/b"),
     ],
 )  # fmt: skip

@@ -18,6 +18,7 @@ from dlq_admin.security_headers import SecurityHeaders
 from dlq_admin.settings import Settings
 from dlq_admin.store import Store
 from posta.auth import ApiKeys
+from posta.collector import settle
 from posta.domain.envelope import Wire
 from posta.domain.retry import RetryPolicy
 from posta.engine.engine import Engine
@@ -125,6 +126,7 @@ async def _run(engine: Engine, redrive: Redrive, store: Store, stop: asyncio.Eve
     async with asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(redrive.run()), tasks.create_task(keep_current(store))]
         try:
+            settle()
             await engine.run(stop)
         finally:
             await end(*background)

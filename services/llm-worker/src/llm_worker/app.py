@@ -34,6 +34,7 @@ from llm_worker.spending.routes import usage_router
 from llm_worker.spending.upkeep import keeping_up
 from posta import topics
 from posta.auth import ApiKeys, Keys
+from posta.collector import settle
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.policy import EnginePolicy
@@ -131,6 +132,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         ):
             models = {name: model.name for name, model in lineup.models.items()}
             log.info("started", models=models)
+            settle()
             await engine.run(stop)
 
 

@@ -42,6 +42,7 @@ from notifier.settings import DiscordSettings, Settings
 from notifier.urgency import rank_of
 from posta import topics
 from posta.auth import ApiKeys, Keys
+from posta.collector import settle
 from posta.destinations import FILE_NAME, load_destinations
 from posta.destinations_sealed import Seal, hosts_of
 from posta.engine.engine import Engine
@@ -125,6 +126,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             _pruning(ledger, standing, digests),
         ):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
+            settle()
             await engine.run(stop)
 
 

@@ -9,10 +9,10 @@ import hashlib
 import math
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from posta.domain.envelope import Headers, header
+from posta.domain.envelope import Headers
 from posta.domain.redaction import redact
 from posta.domain.retry import ErrorClass
 
@@ -72,63 +72,70 @@ def read_delivery(
     Headers that are no numbers count as absent: a hostile record cannot stop the engine here.
     """
     here = Origin(topic=topic, partition=partition, offset=offset, timestamp_ms=timestamp_ms)
-    if not headers:
+    # The last one of a name counts, as everywhere.
+    story = {name: value for name, value in headers if name.startswith(PREFIX)}
+    if not story:
         return Delivery(origin=here, attempt=1)
-    origin_topic = header(headers, "posta-original-topic")
+    origin_topic = _text(story, "posta-original-topic")
     origin = here
     if origin_topic is not None:
         origin = Origin(
             topic=origin_topic,
-            partition=_integer(headers, "posta-original-partition", 0),
-            offset=_integer(headers, "posta-original-offset", 0),
-            timestamp_ms=_integer(headers, "posta-original-timestamp", timestamp_ms),
+            partition=_integer(story, "posta-original-partition", 0),
+            offset=_integer(story, "posta-original-offset", 0),
+            timestamp_ms=_integer(story, "posta-original-timestamp", timestamp_ms),
         )
-    first = _integer(headers, "posta-first-failure", 0)
-    last = _integer(headers, "posta-last-failure", 0)
     return Delivery(
         origin=origin,
-        attempt=max(1, _integer(headers, "posta-attempt", 1)),
-        first_failure_ms=first or None,
-        last_failure_ms=last or None,
-        not_before=_integer(headers, "posta-not-before", 0) / 1000,
-        lane_due=_integer(headers, "posta-lane-due", 0) / 1000,
-        redrive=max(0, _integer(headers, "posta-redrive", 0)),
-        place=None if header(headers, "posta-place") is None else _integer(headers, "posta-place", 0),
-        rides=max(0, _integer(headers, "posta-rides", 0)),
-        stand_in=header(headers, "posta-stand-in") is not None,
-        release=header(headers, "posta-release") is not None,
-        previous_span=header(headers, "posta-previous-span"),
+        attempt=max(1, _integer(story, "posta-attempt", 1)),
+        first_failure_ms=_integer(story, "posta-first-failure", 0) or None,
+        last_failure_ms=_integer(story, "posta-last-failure", 0) or None,
+        not_before=_integer(story, "posta-not-before", 0) / 1000,
+        lane_due=_integer(story, "posta-lane-due", 0) / 1000,
+        redrive=max(0, _integer(story, "posta-redrive", 0)),
+        place=_integer(story, "posta-place", 0) if "posta-place" in story else None,
+        rides=max(0, _integer(story, "posta-rides", 0)),
+        stand_in="posta-stand-in" in story,
+        release="posta-release" in story,
+        previous_span=_text(story, "posta-previous-span"),
     )
 
 
 def failed(delivery: Delivery, *, now: float) -> Delivery:
     """The delivery after a failure at ``now`` (seconds since the epoch)."""
     now_ms = int(now * 1000)
-    first = delivery.first_failure_ms or now_ms
-    return replace(delivery, first_failure_ms=first, last_failure_ms=now_ms)
+    return replace(delivery, first_failure_ms=delivery.first_failure_ms or now_ms, last_failure_ms=now_ms)
 
 
 def delivery_headers(delivery: Delivery) -> dict[str, str]:
     """The headers that ``read_delivery`` reads back."""
     origin = delivery.origin
-    fields: dict[str, object] = {
+    headers = {
         "posta-original-topic": origin.topic,
-        "posta-original-partition": origin.partition,
-        "posta-original-offset": origin.offset,
-        "posta-original-timestamp": origin.timestamp_ms,
-        "posta-attempt": delivery.attempt,
-        "posta-first-failure": delivery.first_failure_ms or "",
-        "posta-last-failure": delivery.last_failure_ms or "",
-        "posta-not-before": _milliseconds(delivery.not_before),
-        "posta-lane-due": _milliseconds(delivery.lane_due),
-        "posta-redrive": delivery.redrive or "",
-        "posta-place": "" if delivery.place is None else delivery.place,
-        "posta-rides": delivery.rides or "",
-        "posta-stand-in": int(delivery.stand_in) or "",
-        "posta-release": int(delivery.release) or "",
-        "posta-previous-span": delivery.previous_span or "",
+        "posta-original-partition": str(origin.partition),
+        "posta-original-offset": str(origin.offset),
+        "posta-original-timestamp": str(origin.timestamp_ms),
+        "posta-attempt": str(delivery.attempt),
     }
-    return {name: str(value) for name, value in fields.items() if value != ""}
+    if delivery.first_failure_ms:
+        headers["posta-first-failure"] = str(delivery.first_failure_ms)
+    if delivery.last_failure_ms:
+        headers["posta-last-failure"] = str(delivery.last_failure_ms)
+    headers["posta-not-before"] = str(_milliseconds(delivery.not_before))
+    headers["posta-lane-due"] = str(_milliseconds(delivery.lane_due))
+    if delivery.redrive:
+        headers["posta-redrive"] = str(delivery.redrive)
+    if delivery.place is not None:
+        headers["posta-place"] = str(delivery.place)
+    if delivery.rides:
+        headers["posta-rides"] = str(delivery.rides)
+    if delivery.stand_in:
+        headers["posta-stand-in"] = "1"
+    if delivery.release:
+        headers["posta-release"] = "1"
+    if delivery.previous_span:
+        headers["posta-previous-span"] = delivery.previous_span
+    return headers
 
 
 def error_headers(
@@ -192,10 +199,17 @@ def _file_name(path: str) -> str:
     return "/".join(path.replace("\\", "/").split("/")[-2:])
 
 
-def _integer(headers: Iterable[tuple[str, bytes]], name: str, default: int) -> int:
-    text = header(headers, name)
+def _text(story: Mapping[str, bytes], name: str) -> str | None:
+    value = story.get(name)
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def _integer(story: Mapping[str, bytes], name: str, default: int) -> int:
+    value = story.get(name)
+    if value is None:
+        return default
     try:
-        number = default if text is None else int(text)
+        number = int(value.decode("utf-8", "replace"))
     except ValueError:
         return default
     # Beyond 64 bits it was never one of ours, and a float may not hold it.

@@ -2,7 +2,7 @@
 
     what did not end at once ─▶ see_through ─┬─ ended ──▶ line free, room made, time noted
                                              ├─ parked ─▶ waits in memory, keeps its line
-                                             └─ sending ─▶ a task of its own waits for Kafka
+                                             └─ sending ─▶ nobody waits: Kafka's word ends it
 
 Rule: each record that a worker took comes to exactly one end here, or ended at once in the worker.
 """
@@ -18,6 +18,7 @@ from posta.engine.floodgate import Floodgate
 from posta.engine.meters import Meters
 from posta.engine.outlet import Abandoned
 from posta.engine.partition import Partition, Work
+from posta.kafka.producer import TooLarge
 from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
@@ -32,7 +33,7 @@ class Fate(Enum):
     PARKED = "parked"
     """The record waits in memory and keeps its line."""
     SENDING = "sending"
-    """What becomes of it is being published; it keeps its line until that is confirmed."""
+    """What becomes of it is being published; it keeps its line until that is confirmed, or it is freed."""
 
 
 Rest = Coroutine[Any, Any, Fate]
@@ -66,6 +67,44 @@ class Endings:
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         return Fate.SENDING
+
+    def when_confirmed(
+        self,
+        work: Work,
+        confirmed: asyncio.Future[None],
+        then: Callable[[], None],
+        too_large: Callable[[TooLarge], Rest],
+    ) -> Fate:
+        """Let ``work`` end, after ``then``, when Kafka has ``confirmed`` what becomes of it.
+
+        As ``send_off``, without a task: a record that waits for its next attempt costs no more than it must.
+        """
+
+        def ended(confirmed: asyncio.Future[None]) -> None:
+            partition = work.partition
+            if partition.running.get(work) is confirmed:
+                del partition.running[work]
+            try:
+                confirmed.result()
+                then()
+            except (Abandoned, asyncio.CancelledError):
+                self._meters.ended(partition.topic, "abandoned")
+            except TooLarge as exc:
+                self.send_off(work, too_large(exc))
+                return
+            except Exception as exc:  # noqa: BLE001 - told as what it is, a defect of the engine
+                self.defect(work, exc)
+            self.let_go(work, Fate.ENDED)
+
+        work.partition.running[work] = confirmed
+        confirmed.add_done_callback(ended)
+        return Fate.SENDING
+
+    def free_line(self, work: Work) -> None:
+        """Let the records behind ``work`` start before it has ended; it is in no line any more."""
+        self._dispatcher.done(work)
+        work.line = None
+        self._dispatcher.wake()
 
     async def see_through(self, work: Work, rest: Rest, task: asyncio.Task[Any]) -> None:
         """Do ``rest`` in ``task``, the current one, and let the record go."""

@@ -90,7 +90,12 @@ class Engine:
             each_look=self._floodgate.count,
         )
         self._endings = Endings(self._dispatcher, self._floodgate, self._meters, self._intake.relieve)
-        self._outlet = Outlet(producer, timeout_s=self._policy.publish_timeout_s)
+        self._outlet = Outlet(
+            producer,
+            timeout_s=self._policy.publish_timeout_s,
+            # A key whose records ride one after another must not wait for each of them.
+            unhurried=[lane.name for lane in group.lanes] if self._ordered is None else (),
+        )
         self._watch = Watch(self._policy.handler_timeout_s)
         self._handler, self._interpret, self._clock = handler, interpret, clock
         self._settlement = self._settle_with(on_given_up)

@@ -122,8 +122,8 @@ class Handover:
         for partition in abandoned:
             partition.phase = Phase.CLOSED
             partition.waiting.clear()
-            for task in list(partition.running.values()):
-                task.cancel()
+            for ending in list(partition.running.values()):
+                ending.cancel()
 
     async def _hand_back(self, partitions: list[Partition], consumer: AIOKafkaConsumer | None) -> None:
         for partition in partitions:

@@ -7,6 +7,8 @@ once; what merely *is*, such as how many are held, is looked at a few times a se
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from prometheus_client import Counter, Histogram
+
 from posta.telemetry import names
 from posta.telemetry.tally import Count, Spread
 
@@ -50,6 +52,8 @@ class Meters:
     def __init__(self, group: str) -> None:
         self._group = group
         self._topics: dict[str, TopicMeters] = {}
+        self._waits: dict[tuple[str, str], Counter] = {}
+        self._lateness: dict[str, Histogram] = {}
         self.age: Spread = names.MESSAGE_AGE.labels(group)
 
     def of(self, topic: str) -> TopicMeters:
@@ -69,11 +73,17 @@ class Meters:
 
     def waits(self, lane: str, cause: str) -> None:
         """A wait began, in a lane (or ``memory``)."""
-        names.RETRIES.labels(self._group, lane, cause).inc()
+        counter = self._waits.get((lane, cause))
+        if counter is None:
+            counter = self._waits[lane, cause] = names.RETRIES.labels(self._group, lane, cause)
+        counter.inc()
 
     def was_late(self, lane: str, seconds: float) -> None:
         """A record that had waited was handled so long after its not-before time."""
-        names.RETRY_LATENESS.labels(self._group, lane).observe(seconds)
+        histogram = self._lateness.get(lane)
+        if histogram is None:
+            histogram = self._lateness[lane] = names.RETRY_LATENESS.labels(self._group, lane)
+        histogram.observe(seconds)
 
     def died(self, cause: str) -> None:
         """A record became a dead letter."""

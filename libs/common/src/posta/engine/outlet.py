@@ -4,12 +4,14 @@
                (and partition, if given)                  └─ not ───────▶ again, less what is not ours
 
 While a batch is on its way the next one collects, so a round trip is shared by all who wait for it.
-A failed publish never loses anything: the record it belongs to stays undone and keeps its line.
+What is bound for a topic that is *unhurried*, such as a lane, collects for ``_COLLECT_S`` at least, unless
+it is the first for so long: a request to Kafka costs as much for one record as for fifty.
+A failed publish never loses anything: the record it belongs to stays undone.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from posta.domain.envelope import Wire
@@ -21,6 +23,7 @@ from posta.tasks import end
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _MOST_AT_ONCE = 500
+_COLLECT_S = 0.1
 Outgoing = tuple[str, Wire]
 """A topic, without the deployment's prefix, and a record for it."""
 
@@ -49,35 +52,22 @@ class Parcel:
 
 
 class Outlet:
-    """A producer that does not give up while the record is ours."""
+    """A producer that does not give up while the record is ours; ``unhurried`` topics may wait a little."""
 
-    def __init__(self, producer: Producer, *, timeout_s: float) -> None:
+    def __init__(self, producer: Producer, *, timeout_s: float, unhurried: Collection[str] = ()) -> None:
         self._producer = producer
         self._timeout_s = timeout_s
         self._blockages = Blockages()
         self._streams: dict[tuple[str, int | None], deque[Parcel]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unhurried = frozenset(unhurried)
+        self._began: dict[tuple[str, int | None], float] = {}
+        """When the last batch of an unhurried stream began, by the loop's clock."""
 
-    async def records(self, outgoing: Sequence[Outgoing], partition: Partition) -> None:
-        """Write all of ``outgoing``; those of one topic in their order. Raises as ``record`` does."""
-        waiting = [self._enqueue(topic, wire, partition, None) for topic, wire in outgoing]
-        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    async def record(self, topic: str, wire: Wire, partition: Partition, *, to: int | None = None) -> None:
-        """Write one record to ``topic``: to its partition ``to``, or to the one that its key says.
-
-        Raises ``Abandoned`` when the partition closes first, ``TooLarge`` when Kafka will never
-        take the record.
-        """
-        await self._enqueue(topic, wire, partition, to)
-
-    async def stop(self) -> None:
-        """Publish no more; what is not confirmed stays undone."""
-        await end(*self._tasks)
-
-    def _enqueue(self, topic: str, wire: Wire, partition: Partition, to: int | None) -> asyncio.Future[None]:
+    def post(
+        self, topic: str, wire: Wire, partition: Partition, *, to: int | None = None
+    ) -> asyncio.Future[None]:
+        """Like ``record``, for who does not wait here: it ends as ``record`` does."""
         parcel = Parcel(wire, partition, asyncio.get_running_loop().create_future())
         stream = self._streams.get((topic, to))
         if stream is None:
@@ -88,11 +78,32 @@ class Outlet:
         stream.append(parcel)
         return parcel.confirmed
 
+    async def records(self, outgoing: Sequence[Outgoing], partition: Partition) -> None:
+        """Write all of ``outgoing``; those of one topic in their order. Raises as ``record`` does."""
+        waiting = [self.post(topic, wire, partition) for topic, wire in outgoing]
+        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def record(self, topic: str, wire: Wire, partition: Partition, *, to: int | None = None) -> None:
+        """Write one record to ``topic``: to its partition ``to``, or to the one that its key says.
+
+        Raises ``Abandoned`` when the partition closes first, ``TooLarge`` when Kafka will never
+        take the record.
+        """
+        await self.post(topic, wire, partition, to=to)
+
+    async def stop(self) -> None:
+        """Publish no more; what is not confirmed stays undone."""
+        await end(*self._tasks)
+
     async def _run(self, topic: str, to: int | None, stream: deque[Parcel]) -> None:
         pause_s = _FIRST_PAUSE_S
         left: list[Parcel] = []
         try:
             while left or stream:
+                if topic in self._unhurried:
+                    await self._collect(topic, to)
                 # What has collected meanwhile goes along with what has to be tried again.
                 left += [stream.popleft() for _ in range(min(len(stream), _MOST_AT_ONCE - len(left)))]
                 left = await self._try(topic, to, [parcel for parcel in left if parcel.is_wanted()])
@@ -102,6 +113,13 @@ class Outlet:
         finally:
             # No await since the stream was seen empty: nothing can have been added to it.
             del self._streams[topic, to]
+
+    async def _collect(self, topic: str, to: int | None) -> None:
+        loop = asyncio.get_running_loop()
+        wait_s = self._began.get((topic, to), 0.0) + _COLLECT_S - loop.time()
+        if 0 < wait_s <= _COLLECT_S:
+            await asyncio.sleep(wait_s)
+        self._began[topic, to] = loop.time()
 
     async def _try(self, topic: str, to: int | None, batch: list[Parcel]) -> list[Parcel]:
         """Publish ``batch``; return what is neither confirmed nor refused for good, to be tried again."""

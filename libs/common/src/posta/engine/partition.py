@@ -116,8 +116,8 @@ class Partition:
     """Whether the finished records above the watermark nearly fill the commit's metadata."""
     waiting: deque[Work] = field(default_factory=deque)
     """Records of a retry lane that have not ridden it to the end; the head is due first."""
-    running: dict[Work, asyncio.Task[None]] = field(default_factory=dict)
-    """What has not ended at once, and the task that sees it through."""
+    running: dict[Work, asyncio.Future[None]] = field(default_factory=dict)
+    """What has not ended at once, and the task, or the confirmation, that it ends with."""
     held: int = 0
     held_bytes: int = 0
     full_since: float | None = None

@@ -5,6 +5,7 @@ wait ─┬─ a lane fits ─▶ published to it ─▶ finished here; it comes
                           └─ the partition goes first: the shortest lane, so that no next owner is early
 """
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
@@ -85,7 +86,20 @@ class Waiting:
     def ride(self, work: Work, lane: int, *, cause: str) -> Fate:
         """Send ``work`` to the lane of this delay; here it is finished when Kafka has it."""
         self._meters.waits(lane_label(lane), cause)
-        return self._endings.send_off(work, self._ride(work, lane))
+        line = self.line_of(work)
+        riding = replace(work.delivery, lane_due=self._clock() + lane)
+        if line is not None:
+            riding = replace(riding, place=line.place(work), rides=riding.rides + 1)
+        fate = self._endings.when_confirmed(
+            work,
+            self._to_lane(work, lane, riding),
+            lambda: self._rode(work, line, riding),
+            lambda error: self.refused(work, error),
+        )
+        if self._ordered is None:
+            # Later records of its key go ahead of it from now on, so they need not wait for Kafka's word.
+            self._endings.free_line(work)
+        return fate
 
     def keep(self, work: Work) -> Fate:
         """Let ``work`` be handled again, with its attempt unused, when intake is held no more."""
@@ -117,29 +131,21 @@ class Waiting:
         if line.hold(work, stand_in):
             await self._to_lane(work, lane, stand_in)
 
-    async def _ride(self, work: Work, lane: int) -> Fate:
-        line = self.line_of(work)
-        riding = replace(work.delivery, lane_due=self._clock() + lane)
-        if line is not None:
-            riding = replace(riding, place=line.place(work), rides=riding.rides + 1)
-        try:
-            await self._to_lane(work, lane, riding)
-        except TooLarge as exc:
-            return await self.refused(work, exc)
+    @staticmethod
+    def _rode(work: Work, line: Ordered | None, riding: Delivery) -> None:
         if line is None:
             work.partition.finish(work)
         else:
             line.rode(work, riding)
-        return Fate.ENDED
 
-    async def _to_lane(self, work: Work, lane: int, riding: Delivery) -> None:
+    def _to_lane(self, work: Work, lane: int, riding: Delivery) -> asyncio.Future[None]:
         """Publish ``work``, or what stands in for it, to a lane; ordered keys keep their partition number."""
         record = work.raw()
         value, headers = (None, ()) if riding.stand_in else (record.value, record.headers)
         wire = Wire(key=record.key, value=value, headers=with_headers(headers, delivery_headers(riding)))
         # Whatever partitioner the source was written with, the lines of its keys are there.
         to = None if self.line_of(work) is None else record.partition
-        await self._outlet.record(lane_topic(self._group, lane), wire, work.partition, to=to)
+        return self._outlet.post(lane_topic(self._group, lane), wire, work.partition, to=to)
 
     def _unpark(self, work: Work) -> None:
         self._parked.discard(work)

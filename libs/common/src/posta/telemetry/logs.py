@@ -4,14 +4,15 @@ Every text passes through ``posta.domain.redaction``; bodies and tokens are neve
 """
 
 import contextlib
+import json
 import logging
 import sys
 from typing import Any
 
 import structlog
-from opentelemetry import trace
 
 from posta.domain.redaction import redact
+from posta.telemetry.tracing import current_ids
 
 _SPARING_S = 10.0
 _QUIET = ("httpx", "httpcore", "aiokafka", "uvicorn.access", "uvicorn.error", "asyncio", "kafka")
@@ -35,7 +36,7 @@ def setup_logging(*, service: str, version: str, level: str) -> None:
     # Our own lines do not take the way through the standard library's logging: a third of the cost,
     # and next to nothing for a line below the level.
     structlog.configure(
-        processors=[structlog.stdlib.add_logger_name, *shared, structlog.processors.JSONRenderer()],
+        processors=[structlog.stdlib.add_logger_name, *shared, _as_json],
         logger_factory=_Named,
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         cache_logger_on_first_use=True,
@@ -71,7 +72,7 @@ def _send_foreign_lines_through(shared: list[structlog.typing.Processor], thresh
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                _as_json,
             ],
         )
     )
@@ -115,10 +116,10 @@ def _add_constant(**fields: str) -> structlog.typing.Processor:
 
 
 def _add_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> Any:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event.setdefault("trace_id", f"{context.trace_id:032x}")
-        event.setdefault("span_id", f"{context.span_id:016x}")
+    ids = current_ids()
+    if ids is not None:
+        event.setdefault("trace_id", ids[0])
+        event.setdefault("span_id", ids[1])
     return event
 
 
@@ -127,3 +128,11 @@ def _redact_texts(_logger: Any, _method: str, event: structlog.typing.EventDict)
         if isinstance(value, str):
             event[name] = redact(value)
     return event
+
+
+# Made once: json.dumps makes one for each call that has a default.
+_ENCODER = json.JSONEncoder(default=repr)
+
+
+def _as_json(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    return _ENCODER.encode(event)

@@ -146,12 +146,20 @@ class _Passed(NonRecordingSpan):
     def __init__(self, parent: bytes) -> None:
         super().__init__(INVALID_SPAN_CONTEXT)
         self._parent: bytes | None = parent
+        self._header = parent
 
     def get_span_context(self) -> SpanContext:
         if self._parent is not None:
             self._context = _ids_of(self._parent)
             self._parent = None
         return self._context
+
+    def ids(self) -> tuple[str, str] | None:
+        """The trace's and the span's id as hex digits, without making numbers of them."""
+        found = _TRACEPARENT(self._header)
+        if found is None or found[1] == _NO_TRACE or found[2] == _NO_SPAN:
+            return _as_digits(self.get_span_context())
+        return found[1].decode(), found[2].decode()
 
 
 class _New(_Passed):
@@ -163,6 +171,7 @@ class _New(_Passed):
 
 
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
+_NO_TRACE, _NO_SPAN = b"0" * 32, b"0" * 16
 
 
 def _ids_of(parent: bytes) -> SpanContext:
@@ -175,6 +184,10 @@ def _ids_of(parent: bytes) -> SpanContext:
     if not trace_id or not span_id:
         return INVALID_SPAN_CONTEXT
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+
+
+def _as_digits(context: SpanContext) -> tuple[str, str] | None:
+    return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
 
 
 _SPAN_KEY = next(iter(trace.set_span_in_context(INVALID_SPAN, Context())))
@@ -228,13 +241,16 @@ def _would_record(parent: Context) -> bool:
     return provider.sampler.should_sample(parent, 1, "posta").decision is not Decision.DROP
 
 
+def current_ids() -> tuple[str, str] | None:
+    """The current trace's id as 32 hex digits and the span's as 16, or None outside any trace."""
+    current = trace.get_current_span()
+    return current.ids() if isinstance(current, _Passed) else _as_digits(current.get_span_context())
+
+
 def current_trace_id() -> str | None:
     """The current trace's id as 32 hex digits, or None outside any trace."""
-    current = trace.get_current_span()
-    if type(current) is _New:
-        return current.parent[3:35]
-    context = current.get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    ids = current_ids()
+    return None if ids is None else ids[0]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 
 import uvloop
 
+from posta.collector import settle
 from posta.engine.engine import Engine
 from posta.engine.message import Message, Publish, RawRecord, as_message, as_raw
 from posta.engine.policy import EnginePolicy
@@ -32,7 +33,6 @@ Answer = Iterable[Publish] | None
 Handler = Callable[[Any], Awaitable[Answer]]
 _ONE_IN = 100
 _NEVER = 1 << 62
-_WAIT_S = 5.0
 _SAMPLE_S = 0.5
 _READY_POLL_S = 0.02
 
@@ -110,7 +110,7 @@ class Run:
             if self._first_attempts == self._total:
                 self._seen_s = time.monotonic() - self._started
             if origin.offset % self._one_in == self._one_in - 1:
-                raise Transient("a failure of the benchmark's own", retry_after_s=_WAIT_S)
+                raise Transient("a failure of the benchmark's own", retry_after_s=self.task.lane_s)
         self.tally.note(origin.partition, origin.offset)
 
     async def _paced(self, record: RawRecord) -> None:
@@ -147,6 +147,7 @@ async def consume(task: Task) -> None:
             policy=EnginePolicy(concurrency=task.concurrency),
             interpret=interpret,
         )
+        settle()
         stop = asyncio.Event()
         running = asyncio.create_task(engine.run(stop))
         watching = asyncio.create_task(run.watch(engine))
