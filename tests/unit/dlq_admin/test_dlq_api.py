@@ -273,6 +273,26 @@ async def test_held_keys_are_listed_and_released_by_an_admin():
     ]
 
 
+@pytest.mark.parametrize(
+    ("found", "key_hold", "released"),
+    [(Found.THERE, "released", [b"k" * 3000]), (Found.UNKNOWN, "releasing", []), (Found.GONE, "held", [])],
+)
+async def test_a_key_of_more_than_a_kibibyte_is_released_whole_or_not_at_all(found, key_hold, released):
+    whole = Bytes(key=b"k" * 3000, value=b"whole", headers=())
+    cut = headers(posta_holds_key="1", posta_truncated="0", posta_original_size="5")
+    async with console(POSTA_REPLAY__LEASE_S="11") as given:
+        given.original = Whole(found=found, record=whole if found is Found.THERE else None)
+        await given.index(record(key=b"k" * 1024, value=b"", headers=cut))
+        url = "/v1/dead-letters/1"
+        await given.client.post(f"{url}/release", headers=given.bearer(), json={"reason": "gone"})
+        await given.redrive._round()
+        after = (await given.client.get(url, headers=given.bearer())).json()
+    assert [wire.key for _, wire in given.published] == released
+    assert after["key_hold"] == key_hold
+    if found is Found.GONE:
+        assert "OnDeadLetter.GO_ON" in after["audit"][-1]["outcome"]
+
+
 async def test_a_release_that_kafka_does_not_confirm_is_sent_again():
     async with console(POSTA_REPLAY__LEASE_S="11") as given:
         await given.index(record(headers=headers(posta_holds_key="1")))

@@ -14,11 +14,12 @@ from dataclasses import replace
 from opentelemetry.trace import SpanKind
 
 from dlq_admin.dead_letter import Action, Bytes
-from dlq_admin.originals import Originals
+from dlq_admin.originals import Found, Originals
 from dlq_admin.replay import NotReplayable, is_a_question, release_wire, replay_topic, replay_wire, why_not
 from dlq_admin.settings import ReplaySettings
 from dlq_admin.store import Claimed, Store
 from posta.domain.envelope import Wire, header
+from posta.domain.truncation import KEPT_KEY_BYTES
 from posta.errors import Permanent, Transient, Unavailable
 from posta.tasks import within
 from posta.telemetry import names
@@ -28,6 +29,11 @@ from posta.telemetry.tracing import context_of, span, traceparent_of
 log = get_logger(__name__)
 _LOOK_S = 1.0
 """How often leases that are over are looked for."""
+
+_KEY_IS_LOST = (
+    "the dead letter holds a part of its key only, and Kafka does not keep the original any more: "
+    "start the group once with OnDeadLetter.GO_ON, which releases every key"
+)
 
 PublishOne = Callable[[str, Wire, int], Awaitable[None]]
 """Writes a record to a partition of a topic, or where its key says if there is no such partition.
@@ -89,11 +95,8 @@ class Redrive:
     async def _release(self, claimed: Claimed) -> None:
         """Tell the group that the key goes on; until Kafka has it, it is told again."""
         try:
-            record = claimed.record
-            if record.is_truncated:
-                # Even its key may have been cut.
-                record = (await self._originals.look(claimed.reading, record)).record or record
-            wire = release_wire(claimed.reading, replace(record, headers=claimed.record.headers))
+            key = await self._whole_key(claimed)
+            wire = release_wire(claimed.reading, replace(claimed.record, key=key))
             await self._publish(replay_topic(claimed.reading.group), wire, claimed.reading.original_partition)
         except Permanent as exc:
             await self._store.released(claimed.id, outcome=f"refused: {str(exc)[:500]}")
@@ -106,6 +109,18 @@ class Redrive:
             outcome = "released"
         names.DLQ_ACTIONS.labels(Action.RELEASE.value, outcome).inc()
         log.info("dead_letter_release_ended", dead_letter=claimed.id, outcome=outcome)
+
+    async def _whole_key(self, claimed: Claimed) -> bytes | None:
+        """The key that is held. Raises ``NotReplayable`` or ``Transient`` where only a part is known."""
+        record = claimed.record
+        if not record.is_truncated or len(record.key or b"") < KEPT_KEY_BYTES:
+            return record.key
+        whole = await self._originals.look(claimed.reading, record)
+        if whole.record is not None:
+            return whole.record.key
+        if whole.found is Found.UNKNOWN:
+            raise Transient("Kafka does not say whether it still has the original, whose key is longer")
+        raise NotReplayable(_KEY_IS_LOST)
 
     async def _whole(self, claimed: Claimed) -> Bytes | None:
         """The original of a truncated one; None for any other. Raises ``NotReplayable`` or ``Transient``."""

@@ -18,7 +18,8 @@ SHA256 = "posta-original-sha256"
 """Of the whole value, in hex."""
 _KEPT_BYTES = (64 * 1024, 4 * 1024, 0)
 _FEW_HEADERS_BYTES = 8 * 1024
-_KEY_BYTES = 1024
+KEPT_KEY_BYTES = 1024
+"""A key of a truncated dead letter that is as long may be the beginning of a longer one."""
 
 
 def shortened(wire: Wire) -> Iterator[Wire]:
@@ -36,7 +37,7 @@ def shortened(wire: Wire) -> Iterator[Wire]:
         marked = (*wire.headers, (TRUNCATED, str(min(kept, len(value))).encode()), *pointer)
         yield Wire(key=wire.key, value=value[:kept], headers=marked)
     bare = (*_few(wire.headers), (TRUNCATED, b"0"), *pointer)
-    key = None if wire.key is None else wire.key[:_KEY_BYTES]
+    key = None if wire.key is None else wire.key[:KEPT_KEY_BYTES]
     yield Wire(key=key, value=b"", headers=bare)
 
 
