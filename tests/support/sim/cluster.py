@@ -112,6 +112,8 @@ class Cluster:
         self.happened: Counter[str] = Counter()
         """Which faults have hit a request so far."""
         self.is_away = False
+        self.leaderless: set[TopicPartition] = set()
+        """Partitions that are neither written nor read meanwhile."""
         self.closed = False
         self.on_append: Callable[[TopicPartition, ConsumerRecord], None] = lambda _tp, _record: None
         self.on_commit: Callable[[str, str, int, dict[TopicPartition, OffsetAndMetadata]], None] = (

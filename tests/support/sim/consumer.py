@@ -9,6 +9,7 @@ reassigned. The contract in ``support/kafka_contract.py`` holds both to the same
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Self
 
 from aiokafka.errors import (
@@ -71,6 +72,7 @@ class SimConsumer:
         self._listener: Any = None
         self._assignment: _Assignment | None = None
         self._assigned = asyncio.Event()
+        self._instance_id: str | None = options.get("group_instance_id")
         self._member_id = ""
         self._generation = -1
         self._prepared = False
@@ -107,10 +109,11 @@ class SimConsumer:
             return
         self._closing.set()
         self._rejoin.set()
-        for task in self._tasks[1:]:
-            await task
+        if self._tasks[1:]:
+            # One whose listener ended it, as a fenced member's does, is over like any other.
+            await asyncio.wait(self._tasks[1:])
         await self._stop_heart()
-        if self._member_id:
+        if self._member_id and self._instance_id is None:
             try:
                 member_id = self._member_id
                 await self._ask(Request.GROUP, lambda: self._group.leave(member_id))
@@ -322,6 +325,9 @@ class SimConsumer:
         found: dict[TopicPartition, list[ConsumerRecord] | None] = {}
         for tp, start in starts.items():
             log = self._cluster.log(tp)
+            if tp in self._cluster.leaderless:
+                found[tp] = []
+                continue
             found[tp] = (
                 log.read(start, self._cluster.fetched_records) if log.begin <= start <= log.end else None
             )
@@ -420,6 +426,7 @@ class SimConsumer:
                     session_s=self._session_s,
                     rebalance_s=rebalance_s,
                     new_id=new_id,
+                    instance_id=self._instance_id,
                 ),
                 timeout_s=rebalance_s + 5,
             )
@@ -467,7 +474,8 @@ class SimConsumer:
             except KafkaError:
                 pause_s = _BACKOFF_S
             if self._idle_s() >= self._seconds("max_poll_interval_ms", 300_000):
-                await self._ask(Request.GROUP, lambda m=member_id: self._group.leave(m))  # type: ignore[misc]
+                if self._instance_id is None:
+                    await self._ask(Request.GROUP, lambda m=member_id: self._group.leave(m))  # type: ignore[misc]
                 self._forget()
                 return
 
@@ -496,6 +504,11 @@ class SimConsumer:
         self._wake.set()
 
     # Ends
+
+    @property
+    def _coordinator(self) -> SimpleNamespace:
+        """What the engine has to look at inside of the real one: whether the group knows us."""
+        return SimpleNamespace(member_id=self._member_id, coordinator_id=None)
 
     @property
     def _group(self) -> Any:

@@ -3,7 +3,8 @@
     stable ──someone joins, leaves or is silent too long──▶ preparing ──all rejoined, or time over──▶ stable
                                                               (commits of the old generation still count)
 
-Joining and syncing are one step here: the broker assigns by range itself.
+Joining and syncing are one step here: the broker assigns by range itself. A static member, one with an
+instance id, that joins anew takes its predecessor's place without a round; that one is known no more.
 """
 
 import asyncio
@@ -42,6 +43,10 @@ class Group:
         self.commits: dict[TopicPartition, OffsetAndMetadata] = {}
         self.preparing = False
         self.rebalances = 0
+        self.takeovers = 0
+        """How often a static member took its predecessor's place, which is no round."""
+        self._static: dict[str, str] = {}
+        """The member that each instance id belongs to."""
         self._serial = itertools.count(1)
         self._context = context
         self._round = 0
@@ -54,6 +59,7 @@ class Group:
         session_s: float,
         rebalance_s: float,
         new_id: str = "",
+        instance_id: str | None = None,
     ) -> "asyncio.Future[Assignment]":
         """Join, or join again; the answer comes when the round is complete.
 
@@ -64,15 +70,32 @@ class Group:
         loop = asyncio.get_running_loop()
         joined_as = member_id or new_id
         member = self.members.get(joined_as)
+        answer: asyncio.Future[Assignment] = loop.create_future()
         if member is None:
             member = Member(joined_as, tuple(topics), session_s, rebalance_s, loop.time())
+            before = self._replaced(instance_id, by=joined_as)
             self.members[joined_as] = member
             self._watch(member)
+            if before is not None and not self.preparing:
+                member.assigned = before.assigned
+                answer.set_result((self.generation, before.assigned))
+                return answer
         member.seen = loop.time()
-        answer = member.joining = loop.create_future()
+        member.joining = answer
         self._prepare()
         self._complete_if_all()
         return answer
+
+    def _replaced(self, instance_id: str | None, *, by: str) -> Member | None:
+        """The member that had the instance id until now, if there is one; nobody knows it any more."""
+        if instance_id is None:
+            return None
+        before = self.members.pop(self._static.get(instance_id, ""), None)
+        self._static[instance_id] = by
+        self.takeovers += before is not None
+        if before is not None and before.joining is not None and not before.joining.done():
+            before.joining.set_exception(UnknownMemberIdError())
+        return before
 
     def leave(self, member_id: str) -> None:
         if self.members.pop(member_id, None) is not None:

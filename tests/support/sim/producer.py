@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, LeaderNotAvailableError, ProducerClosed
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 from support.sim.cluster import Cluster, Connection, Request
@@ -76,6 +76,8 @@ class SimProducer:
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(text) for name, text in headers)
 
         def effect() -> RecordMetadata:
+            if tp in self._cluster.leaderless:
+                raise LeaderNotAvailableError
             self._cluster.check_size(tp.topic, size)
             record = self._cluster.append(tp, key=key, value=value, headers=headers, timestamp_ms=written_at)
             return RecordMetadata(tp.topic, tp.partition, tp, record.offset, written_at, 0, 0)
@@ -87,7 +89,7 @@ class SimProducer:
                 raise KafkaTimeoutError(f"not confirmed in {self._timeout_s:g} s")
             try:
                 return await self._cluster.ask(self._connection, Request.PRODUCE, effect, timeout_s=left_s)
-            except KafkaConnectionError:
+            except (KafkaConnectionError, LeaderNotAvailableError):
                 await asyncio.sleep(_BACKOFF_S)
 
 

@@ -36,7 +36,7 @@ from posta.engine.engine import Engine
 from posta.engine.gate import Gate
 from posta.engine.message import Message, Publish
 from posta.engine.policy import Bounds, EnginePolicy, Ordering, Retries
-from posta.errors import Expired, NotNow, Permanent, Transient, Unavailable
+from posta.errors import ConfigurationError, Expired, NotNow, Permanent, Transient, Unavailable
 from posta.kafka.producer import Producer
 from posta.settings import KafkaSettings
 from posta.telemetry import names
@@ -54,6 +54,8 @@ _PATIENCE_S = 200.0
 _LEAVE_S = DRAIN_S + 20.0
 _LONGEST_LEAVE_S = 90.0
 """When requests go unheard and members are stopped while others wait for them."""
+
+_TWIN_S = 30.0
 
 _REQUESTS = {
     What.PUBLISH_LOST: (Request.PRODUCE, Wrong.LOST),
@@ -238,8 +240,17 @@ class World:
                 self._cluster.group(GROUP.name).rebalance()
             case What.KAFKA_AWAY:
                 self._away(event.amount)
+            case What.TWIN:
+                self._twin(member)
+            case _:
+                self._do_to_kafka(event, member)
+
+    def _do_to_kafka(self, event: Event, member: Member) -> None:
+        match event.what:
             case What.GROW:
                 self._grow(int(event.amount))
+            case What.LEADERLESS:
+                self._leaderless(event.amount)
             case _:
                 request, wrong = _REQUESTS[event.what]
                 self._cluster.faults.append(Fault(request, wrong, int(event.amount), member.name))
@@ -249,6 +260,28 @@ class World:
         if not self._scenario.holds_keys:
             self.ledger.has_grown = True
             self._cluster.grow(more)
+
+    def _leaderless(self, for_s: float) -> None:
+        lanes = {TopicPartition(lane.name, 0) for lane in GROUP.lanes}
+        self._cluster.leaderless |= lanes
+        self._at(self._loop.time() + for_s, lambda: self._lead(lanes))
+
+    def _lead(self, lanes: set[TopicPartition]) -> None:
+        self._cluster.leaderless -= lanes
+        self._cluster.wake()
+
+    def _twin(self, member: Member) -> None:
+        """Somebody starts another process with the same id; the older one has to end, and to say why."""
+        run = member.run
+        assert run is not None
+        self._gone(member)
+        self._start(member)
+
+        def look() -> None:
+            if not run.done() or not isinstance(run.exception(), ConfigurationError):
+                self.ledger.breach("I10", f"the older {member.name} goes on beside the newer")
+
+        self._at(self._loop.time() + _TWIN_S, look)
 
     def _kill(self, member: Member, again_s: float) -> None:
         if member.life is None:
@@ -332,6 +365,7 @@ class World:
             partitions=self._scenario.partitions,
             session_timeout_s=6,
             request_timeout_s=2,
+            group_instance_id=member.name if self._scenario.has_static_members else None,
         )
         stop = member.stop
         assert stop is not None
@@ -389,7 +423,8 @@ class World:
         story = self.ledger.stories[message.event.id]
         planned = story.planned.outcomes
         outcome = planned[story.handlings] if story.handlings < len(planned) else Outcome()
-        ownership = (life, self._cluster.group(GROUP.name).rebalances)
+        group = self._cluster.group(GROUP.name)
+        ownership = (life, group.rebalances, group.takeovers)
         with self.ledger.handling(
             story,
             life,
@@ -398,7 +433,8 @@ class World:
             not_before=message.delivery.not_before,
             clock=self._clock(member),
             ownership=ownership,
-            is_off_lane=message.delivery.lane_due > 0,
+            # One that its lane refused waits in memory, and those behind it have gone on.
+            is_off_lane=message.delivery.lane_due > 0 or story.is_sent,
         ):
             began = self._loop.time()
             try:
@@ -473,6 +509,7 @@ class World:
         self._agenda.clear()
         self._cluster.faults.clear()
         self._cluster.is_away = False
+        self._lead(set(self._cluster.leaderless))
         for group in self._cluster.groups.values():
             group.forgive_silence()
         for member in self.members:

@@ -166,3 +166,26 @@ async def test_an_unhurried_topic_collects_after_its_first_batch_and_others_do_n
         ("reply", None, [b"r"]),
         ("lane", None, [b"2", b"3", b"4"]),
     ]
+
+
+async def test_more_than_a_batch_that_cannot_be_confirmed_does_not_keep_the_others_of_the_topic(
+    partition, monkeypatch
+):
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 5)
+
+    class Leaderless:
+        """Confirms nothing of the key ``k``, and anything else."""
+
+        async def publish(self, topic, records, *, timeout_s, partition=None):
+            await asyncio.sleep(0)
+            failed = PublishFailed("no leader")
+            failed.confirmed = frozenset(n for n, record in enumerate(records) if record.key != b"k")
+            if len(failed.confirmed) < len(records):
+                raise failed
+
+    outlet = Outlet(Leaderless(), timeout_s=1)
+    stuck = [outlet.post("lane", wire(f"{n}"), partition) for n in range(12)]
+    other = outlet.post("lane", Wire(key=b"other", value=b"o", headers=()), partition)
+    await asyncio.wait_for(other, 5)
+    assert not any(one.done() for one in stuck)
+    await outlet.stop()

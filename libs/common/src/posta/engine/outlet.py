@@ -105,7 +105,8 @@ class Outlet:
                 if topic in self._unhurried:
                     await self._collect(topic, to)
                 # What has collected meanwhile goes along with what has to be tried again.
-                left += [stream.popleft() for _ in range(min(len(stream), _MOST_AT_ONCE - len(left)))]
+                # However many these are: a partition without a leader must not keep all others of its topic.
+                left += [stream.popleft() for _ in range(min(len(stream), _MOST_AT_ONCE))]
                 left = await self._try(topic, to, [parcel for parcel in left if parcel.is_wanted()])
                 if left:
                     await asyncio.sleep(pause_s)
