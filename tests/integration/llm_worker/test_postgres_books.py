@@ -6,8 +6,9 @@ import time
 import pytest
 
 from llm_worker.budget.allowance import Allowance
+from llm_worker.budget.lease import NoRoom
 from llm_worker.budget.postgres import PostgresBooks
-from llm_worker.budget.purse import NoRoom, Purse
+from llm_worker.budget.purse import Purse
 from llm_worker.budget.visit import Need, Rules
 from llm_worker.circuit.breaker import Report
 from posta.errors import Unavailable

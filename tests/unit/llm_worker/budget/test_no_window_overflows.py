@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_worker.budget.allowance import Allowance
-from llm_worker.budget.purse import NoRoom, Purse
+from llm_worker.budget.lease import NoRoom
+from llm_worker.budget.purse import Purse
 from llm_worker.budget.visit import Need, Rules
 from llm_worker.circuit.breaker import Report
 from llm_worker.fakes import FakeBooks

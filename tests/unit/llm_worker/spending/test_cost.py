@@ -58,7 +58,7 @@ def test_what_the_provider_counted_is_what_it_cost():
 def test_what_the_provider_did_not_count_is_estimated_on_the_safe_side():
     found = ended(CALL, Result(verdict=Completion(text="Twelve chars", model="m")))
     assert found.is_estimated
-    assert found.usage == Usage(tokens_in=900, tokens_out=6)
+    assert found.usage == Usage(tokens_in=900, tokens_out=4)
 
 
 def test_more_cached_tokens_than_there_were_are_not_believed():

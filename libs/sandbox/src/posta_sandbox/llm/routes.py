@@ -55,15 +55,17 @@ def llm_routes(llm: Llm) -> APIRouter:
         question = answer.question_of(body["messages"])
         prompt_tokens = answer.count_prompt_tokens(body["messages"])
         text, finish_reason = _answer(question, body, llm.settings)
+        tokens = prompt_tokens + answer.count_tokens(text)
         refused = llm.quota.take(
             llm.limits,
-            tokens=prompt_tokens + answer.count_tokens(text),
+            tokens=tokens,
             model=body["model"],
             now=llm.clock(),
         )
         headers = llm.quota.headers(llm.limits, llm.clock())
         if refused is not None:
             raise _over_quota(refused, headers)
+        request.state.hints["tokens"] = tokens
         llm.quota.running += 1
         try:
             await asyncio.sleep(llm.settings.latency_s)

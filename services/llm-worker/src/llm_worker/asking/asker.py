@@ -12,9 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from llm_worker.asking.estimate import Estimate
 from llm_worker.asking.pace import Pace
 from llm_worker.asking.seams import PromptBuilder
-from llm_worker.asking.turns import Inquiry, NoTurn, Turn, Turns
+from llm_worker.asking.turns import Early, Inquiry, NoTurn, Turn, Turns, Wish
 from llm_worker.asking.waits import Shortage
 from llm_worker.budget.purses import Purses
 from llm_worker.circuit.breaker import Report
@@ -82,11 +83,19 @@ class Asker:
         """Why there is no turn, as far as is known without asking; nothing need be prepared for it then."""
         return self._turns.known_shortage(_with_room(route, first))
 
+    async def early(self, wish: Wish, first: Model, size: Estimate) -> Early | None:
+        """A place for a question that waited, before its prompt is built; see ``Turns.early``."""
+        return await self._turns.early(_with_room(wish.route, first), wish, size)
+
+    def completed(self, early: Early, inquiry: Inquiry) -> Turn | None:
+        """See ``Turns.completed``."""
+        return self._turns.completed(early, inquiry)
+
     def is_fresh(self, turn: Turn) -> bool:
         """Whether the turn may still be used."""
         return self._purses.of(turn.model).is_fresh(turn.reservation)
 
-    def give_back(self, turn: Turn) -> None:
+    def give_back(self, turn: Turn | Early) -> None:
         """The turn is not used."""
         self._purses.of(turn.model).give_back(turn.reservation)
 
@@ -217,8 +226,7 @@ class Asker:
                 told=NOTHING if result is None else result.told,
                 told_at=begun if result is None else begun + result.headers_after_s,
             )
-            if purse.is_urgent_news:
-                self._purses.hurry()
+            self._purses.settled(purse)
         if isinstance(result.verdict, Completion):
             self._paces[model.id].note(result.seconds)
             self._turns.learn(turn, result.verdict)

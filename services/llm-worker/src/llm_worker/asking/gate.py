@@ -27,9 +27,11 @@ class RoomGate:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        wait: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self._purses = purses
         self._sleep = sleep
+        self._wait = wait or purses.freed
         self._monotonic = monotonic
         self._probed_at = 0.0
         self._closed_at = 0.0
@@ -66,5 +68,5 @@ class RoomGate:
             if left_s <= 0:
                 self._probed_at = self._monotonic()
                 raise Unavailable(GATE, f"there is room in {room_in_s:.3g} s")
-            # Calls that end may give room back long before the oldest use ages out.
-            await self._sleep(min(room_in_s, self._purses.look_again_s, left_s))
+            # Calls that end, here or elsewhere, may give room back long before the oldest use ages out.
+            await self._wait(min(room_in_s, self._purses.look_again_s, left_s))

@@ -196,8 +196,12 @@ def _why(view: View) -> str:
     if view.room_why == "circuit":
         state = "half-open, one call is being tried" if view.circuit == "half_open" else "open"
         return f"its circuit is {state}, {view.circuit_s:.0f} s more"
-    if view.room_why == "concurrency":
-        return f"all its slots are taken ({view.in_flight} calls at once)"
+    at_once = {
+        "concurrency": "all its slots are taken",
+        "unknown": "its limits are not known yet, so few are asked at once",
+    }
+    if view.room_why in at_once:
+        return f"{at_once[view.room_why]} ({view.in_flight} calls now)"
     for window in view.windows:
         if window.name == view.room_why:
             return f"{window.used} of {window.limit} {_WINDOWS[window.name]} are used"

@@ -5,10 +5,10 @@ import uuid
 from dataclasses import dataclass, field
 
 from llm_worker.asking.calibration import Calibration
-from llm_worker.asking.estimate import most_tokens_of
+from llm_worker.asking.estimate import Estimate, estimate_of
 from llm_worker.asking.seams import PromptBuilder
 from llm_worker.asking.waits import Shortage
-from llm_worker.budget.purse import NoRoom, Reservation
+from llm_worker.budget.lease import NoRoom, Reservation
 from llm_worker.budget.purses import Purses
 from llm_worker.budget.visit import Need
 from llm_worker.prompt import Prompt
@@ -32,6 +32,20 @@ class NoTurn(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A question that wants a turn, before anything is looked up for it."""
+
+    event_id: str
+    tenant: str
+    route: Route
+    first: Model | None
+    """Whom to ask first; None: the route asks no model."""
+    is_urgent: bool
+    last_end: float | None
+    """The latest time at which an answer still helps, in epoch seconds; None: any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inquiry:
     """One question on its way to an answer."""
 
@@ -50,12 +64,17 @@ class Inquiry:
     tab: Tab = field(default_factory=Tab)
     """What its calls came to, until that is written down."""
 
+    @property
+    def size(self) -> Estimate:
+        """The most that its prompt can come to, however a model counts."""
+        return estimate_of(self.prompt)
+
     def longest_answer(self, model: Model) -> int:
         """Most tokens that ``model`` may answer with."""
-        return self.max_tokens or self.route.max_tokens or model.max_tokens
+        return self.max_tokens or self.route.longest_answer(model)
 
-    def call(self, model: Model, prompt: Prompt) -> Call:
-        """A new call of ``model`` as it is accounted for."""
+    def call(self, model: Model, size: Estimate) -> Call:
+        """A new call of ``model`` with a prompt of that size, as it is accounted for."""
         return Call(
             id=uuid.uuid4(),
             event_id=self.event_id,
@@ -64,7 +83,7 @@ class Inquiry:
             provider=model.endpoint.id,
             model=model.id,
             price=model.price,
-            most=Usage(tokens_in=most_tokens_of(prompt), tokens_out=self.longest_answer(model)),
+            most=Usage(tokens_in=size.tokens, tokens_out=self.longest_answer(model)),
             limit=self.limit,
         )
 
@@ -77,6 +96,14 @@ class Turn:
     prompt: Prompt
     reservation: Reservation
     call: Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Early:
+    """A place at one model for a question that waited, by what its prompt came to then."""
+
+    model: Model
+    reservation: Reservation
 
 
 class Turns:
@@ -97,14 +124,16 @@ class Turns:
         for model in models:
             fitting, cuts = prompt, 0
             while True:
-                answer = inquiry.longest_answer(model)
-                most = self._calibrated(model).most_tokens_of(fitting) + answer
+                answer, size = inquiry.longest_answer(model), estimate_of(fitting)
+                most = self._calibrated(model).scaled(size) + answer
                 need = Need(tokens=most, is_urgent=inquiry.is_urgent)
                 try:
-                    if _is_hopeless(fitting, answer, model):
+                    if _is_hopeless(size, answer, model):
                         raise NoRoom("too_large", wait_s=0.0)  # noqa: TRY301 - the same way out as a limit's
-                    reservation = await self._purses.of(model).reserve(need, tenant=_hidden(inquiry.tenant))
-                    call = inquiry.call(model, fitting)
+                    reservation = await self._purses.of(model).reserve(
+                        need, tenant=_hidden(inquiry.tenant), name=inquiry.event_id
+                    )
+                    call = inquiry.call(model, size)
                     return Turn(model=model, prompt=fitting, reservation=reservation, call=call)
                 except NoRoom as exc:
                     shorter = self._prompts.shortened(fitting, share=_SHORTER) if cuts < _MOST_CUTS else None
@@ -115,6 +144,37 @@ class Turns:
                     refusals.append((model, exc))
                     break
         raise self._no_turn(refusals)
+
+    async def early(self, models: list[Model], wish: Wish, size: Estimate) -> Early | None:
+        """A place at the first of ``models`` that has room for a prompt of that size; raises ``NoTurn``.
+
+        None when it has to be looked at more closely: it is too large for a limit.
+        """
+        refusals: list[tuple[Model, NoRoom]] = []
+        for model in models:
+            most = self._calibrated(model).scaled(size) + wish.route.longest_answer(model)
+            need = Need(tokens=most, is_urgent=wish.is_urgent)
+            try:
+                reservation = await self._purses.of(model).reserve(
+                    need, tenant=_hidden(wish.tenant), name=wish.event_id
+                )
+            except NoRoom as exc:
+                if exc.why == "too_large":
+                    return None
+                names.LLM_NO_ROOM.labels(model.id, exc.why).inc()
+                refusals.append((model, exc))
+            else:
+                return Early(model=model, reservation=reservation)
+        raise self._no_turn(refusals)
+
+    def completed(self, early: Early, inquiry: Inquiry) -> Turn | None:
+        """The turn that ``early`` is a place for; None when the prompt has grown beyond it."""
+        model, answer = early.model, inquiry.longest_answer(early.model)
+        most = self._calibrated(model).scaled(inquiry.size) + answer
+        if most > early.reservation.need.tokens or _is_hopeless(inquiry.size, answer, model):
+            return None
+        call = inquiry.call(model, inquiry.size)
+        return Turn(model=model, prompt=inquiry.prompt, reservation=early.reservation, call=call)
 
     def known_shortage(self, models: list[Model]) -> Shortage | None:
         """Why none of ``models`` has room, as far as is known without asking; None: it must be asked."""
@@ -156,9 +216,9 @@ class Turns:
         return Shortage(why=f"{model.id}: {failed.failure}", wait_s=wait_s, everywhere=everywhere)
 
 
-def _is_hopeless(prompt: Prompt, answer_tokens: int, model: Model) -> bool:
+def _is_hopeless(size: Estimate, answer_tokens: int, model: Model) -> bool:
     """Whether it cannot fit the model's context; the estimate is at most twice what prose comes to."""
-    most = most_tokens_of(prompt) + answer_tokens
+    most = size.tokens + answer_tokens
     return model.context_tokens is not None and most > 2 * model.context_tokens
 
 

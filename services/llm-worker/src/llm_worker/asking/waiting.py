@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llm_worker.asking.estimate import Estimate
 from posta.telemetry import names
 
 _GONE_S = 60.0
@@ -19,6 +20,8 @@ class Waiter:
     is_urgent: bool
     since: float
     again_at: float
+    size: Estimate | None
+    """What its prompt can come to at most, once that is known."""
     in_hand: bool
     """It takes the next room itself; else it comes again later, perhaps from a lane."""
 
@@ -31,12 +34,25 @@ class WaitingRoom:
         self._waiters: dict[str, Waiter] = {}
         self._look_again_at = 0.0
 
-    def enter(self, event_id: str, *, why: str, is_urgent: bool, wait_s: float, in_hand: bool = True) -> None:
-        """It was turned away; a question that waits already keeps its ``since``."""
+    def enter(
+        self,
+        event_id: str,
+        *,
+        why: str,
+        is_urgent: bool,
+        wait_s: float,
+        in_hand: bool = True,
+        size: Estimate | None = None,
+    ) -> None:
+        """It was turned away; a question that waits already keeps its ``since`` and its ``size``."""
         now = self._clock()
         before = self._waiters.get(event_id)
         since = now if before is None else before.since
-        waiter = Waiter(why=why, is_urgent=is_urgent, since=since, again_at=now + wait_s, in_hand=in_hand)
+        if before is not None:
+            size = size or before.size
+        waiter = Waiter(
+            why=why, is_urgent=is_urgent, since=since, again_at=now + wait_s, size=size, in_hand=in_hand
+        )
         self._waiters[event_id] = waiter
         names.LLM_WAITING.set(len(self._waiters))
 
@@ -44,6 +60,12 @@ class WaitingRoom:
         """Whether it was turned away lately."""
         self._forget_gone()
         return event_id in self._waiters
+
+    def size_of(self, event_id: str) -> Estimate | None:
+        """What its prompt can come to at most, if it was turned away lately with a prompt."""
+        self._forget_gone()
+        waiter = self._waiters.get(event_id)
+        return None if waiter is None else waiter.size
 
     def leave(self, event_id: str) -> None:
         """It was asked, or it is over."""

@@ -5,14 +5,14 @@ step. So in every interval of length W, wherever it begins, the uses are at most
 satisfies fixed windows and token buckets of the same size, however the provider measures.
 
     slack   1 % of the window, between 0.15 and 2 s, unless configured: how much the way there may vary
-    step    1/128 of the window: how finely ends are kept
+    step    1/512 of the window: how finely ends are kept
 """
 
 import math
 from dataclasses import dataclass
 
 DAY_S = 24 * 3600.0
-STEPS = 128
+STEPS = 512
 _REMEMBERED_STEPS = STEPS // 2
 """So long after it stopped counting a use is still known: what a provider said during a long answer."""
 LONGEST_LEASE_SHARE = 1 / 30

@@ -39,4 +39,10 @@ def _use(book: Book, window: Window, rules: Rules) -> WindowUse:
     counts = book.counts_of(window)
     amount, limit = counts.used(book.now), book.limit_of(window, rules.allowance)
     frees_in_s = min((s for end in counts.by_end if (s := end * window.step_s - book.now) > 0), default=0.0)
-    return WindowUse(name=window.name, used=amount, limit=limit, frees_in_s=frees_in_s)
+    return WindowUse(
+        name=window.name,
+        used=amount,
+        limit=limit,
+        counts_tokens=window.counts_tokens,
+        frees_in_s=frees_in_s,
+    )

@@ -1,7 +1,7 @@
 """What one worker may spend at one model: a small lease from the group's book, and the line in front of it.
 
     reserve ─▶ lease has room ──────────────────────────▶ Reservation ─▶ call ─▶ settle or give_back
-           └─▶ line up ─▶ one visit for all that wait ─┬▶ a lease: served in turn
+           └─▶ line up ─▶ one visit for all that wait ─┬▶ a lease: served in turn, or by what fits
                                                        └▶ NoRoom for the rest: why, and until when
 
 In the steady state a call costs no round trip: leases come in batches, and what was spent goes back
@@ -9,63 +9,27 @@ with the next visit. A lease is used within moments or given back; of a crash th
 """
 
 import asyncio
-import itertools
+import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
 
 from llm_worker.budget.books import Books, LastVisit
-from llm_worker.budget.queue import Waiting, in_turn
-from llm_worker.budget.visit import Denied, Grant, Need, Rules, Spent, View, Visit
-from llm_worker.circuit.breaker import Proof, Report
+from llm_worker.budget.lease import Lease, NoRoom, Reservation
+from llm_worker.budget.line import Line, Place
+from llm_worker.budget.news import News
+from llm_worker.budget.visit import Denied, Grant, Need, Rules, View, Visit
+from llm_worker.circuit.breaker import Report
 from llm_worker.providers.told import NOTHING, Told
 from posta.errors import Failure
-from posta.telemetry.logs import get_logger
 
-log = get_logger(__name__)
 _MOST_NEEDS = 64
 """In one visit; the others come with the next."""
 _MOST_AHEAD = 32
 _SMOOTHING = 0.2
+_NEVER_S = 3600.0
+"""A limit that is too small for a question may be raised; it is asked about again after an hour."""
 _LOOK_AGAIN_SHARE = 1 / 20
 """Of a minute: a refusal is not believed longer, because others may give room back."""
-
-
-class NoRoom(Exception):
-    """There is no room for this call now; nothing was spent."""
-
-    def __init__(self, why: str, *, wait_s: float, over_share: bool = False) -> None:
-        super().__init__(why)
-        self.why = why
-        self.wait_s = wait_s
-        self.over_share = over_share
-        """Only this tenant has to wait; others may have room."""
-
-
-@dataclass(slots=True)
-class _Lease:
-    """What is left of a grant."""
-
-    grant: Grant
-    last: LastVisit
-    calls: int
-    tokens: int
-
-    @property
-    def ends_at(self) -> float:
-        """On our monotonic clock; the group's clock has then moved at most so far."""
-        return self.last.begun + self.grant.life_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
-    """The right to make one call, until ``ends_at`` on the monotonic clock."""
-
-    need: Need
-    leased_until: float
-    last: LastVisit
-    ends_at: float
-    canary: int | None
 
 
 class Purse:
@@ -87,23 +51,19 @@ class Purse:
         self._owner = owner
         self._keep_s = keep_s
         self._monotonic = monotonic
-        self._lease: _Lease | None = None
+        self._lease: Lease | None = None
         self._in_flight = 0
-        self._waiting: list[Waiting[asyncio.Future[Reservation]]] = []
-        self._arrivals = itertools.count()
+        self._line = Line()
         self._serving: asyncio.Task[None] | None = None
         self._visiting = asyncio.Lock()
         self._denied: tuple[Denied, float, float] | None = None
         """The refusal, when it was given, and until when it is believed."""
-        self._spent: list[Spent] = []
-        self._reports: list[Report] = []
-        self._told: list[tuple[Told, float]] = []
-        """With the time at which it was told."""
-        self._questions: dict[str, int] = {}
+        self._news = News(monotonic)
         self._recent = 0.0
         """Calls between visits, smoothed: how many to lease ahead."""
         self._since_visit = 0
         self._typical_tokens = 0
+        self._wanted: Need | None = None
         self._last: LastVisit | None = None
         self._visited_at = 0.0
         self.view: View | None = None
@@ -113,24 +73,25 @@ class Purse:
         self._rules = rules
         self._denied = None
 
-    async def reserve(self, need: Need, *, tenant: str) -> Reservation:
-        """The right to one call. Raises ``NoRoom``, or ``Unavailable`` while the book cannot be read."""
+    async def reserve(self, need: Need, *, tenant: str, name: str = "") -> Reservation:
+        """The right to one call; by ``name`` a question that was turned away keeps its place.
+
+        Raises ``NoRoom``, or ``Unavailable`` while the book cannot be read.
+        """
         self._typical_tokens = max(need.tokens, int(self._typical_tokens * (1 - _SMOOTHING)))
-        if not self._waiting:
+        if not len(self._line):
             reservation = self._take(need, tenant)
             if reservation is not None:
                 return reservation
         future: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
-        waiting = Waiting(arrival=next(self._arrivals), need=need, tenant=tenant, who=future)
-        self._waiting.append(waiting)
+        place = self._line.join(need, tenant=tenant, name=name, who=future)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve(), name=f"purse {self.bucket}")
         try:
             return await future
         except asyncio.CancelledError:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
-            elif future.done() and not future.cancelled() and future.exception() is None:
+            in_line = self._line.leave(place)
+            if not in_line and future.done() and not future.cancelled() and future.exception() is None:
                 self.give_back(future.result())
             raise
 
@@ -153,53 +114,33 @@ class Purse:
         ``told`` was the provider's word at ``told_at`` (monotonic; None: now).
         """
         self._in_flight -= 1
-        last = reservation.last
-        self._spent.append(
-            Spent(
-                leased_until=reservation.leased_until,
-                used_at=last.at + max(0.0, begun - last.begun),
-                leased_calls=1,
-                leased_tokens=reservation.need.tokens,
-                tokens=tokens,
-            )
-        )
-        self._report(reservation, report)
+        self._news.spent(reservation, begun=begun, tokens=tokens)
+        self._news.ended(reservation, report)
+        if reservation.canary is not None:
+            self._denied = None
         if told:
-            self._told.append((told, self._monotonic() if told_at is None else told_at))
+            self._news.heard(told, self._monotonic() if told_at is None else told_at)
             if told.retry_after_s is not None:
-                denied = Denied(why="told", wait_s=told.retry_after_s)
-                self._believe(denied)
+                self._believe(Denied(why="told", wait_s=told.retry_after_s))
 
     def give_back(self, reservation: Reservation) -> None:
         """The call was not made."""
         self._in_flight -= 1
-        self._spent.append(
-            Spent(
-                leased_until=reservation.leased_until,
-                used_at=None,
-                leased_calls=1,
-                leased_tokens=reservation.need.tokens,
-            )
-        )
+        self._news.unused(reservation)
         self._denied = None
-        if reservation.canary is not None:
-            self._reports.append(Report(canary=(reservation.canary, Proof.NOTHING)))
 
     @property
     def is_dirty(self) -> bool:
         """Whether the book should hear of us soon."""
         lease_over = self._lease is not None and self._monotonic() >= self._lease.ends_at
-        news = bool(self._spent or self._reports or self._told or lease_over)
         silent_s = self._monotonic() - self._visited_at
         # Also when nothing happened: whoever was away for long could not tell a set clock from a true one.
-        return news or silent_s > self._keep_s / 3
+        return bool(self._news) or lease_over or silent_s > self._keep_s / 3
 
     @property
     def is_urgent_news(self) -> bool:
-        """Whether the book should hear of us at once: something failed, or a limit was told by a refusal."""
-        return any(r.failed or r.canary for r in self._reports) or any(
-            told.retry_after_s is not None for told, _ in self._told
-        )
+        """Whether the book should hear of us at once."""
+        return self._news.is_urgent
 
     @property
     def in_flight(self) -> int:
@@ -218,7 +159,7 @@ class Purse:
 
     async def look(self) -> View:
         """The book as it is now, with our news entered. Raises ``Unavailable``."""
-        await self._visit(())
+        await self._visit((), any_order=0)
         if self.view is None:
             raise AssertionError("a visit leaves a view")
         return self.view
@@ -227,52 +168,31 @@ class Purse:
         """Give back what is leased. Raises ``Unavailable``; then it ages out by itself."""
         if self._lease is not None or self.is_dirty:
             self._return_lease()
-            await self._visit(())
-
-    def _report(self, reservation: Reservation, report: Report) -> None:
-        if reservation.canary is not None:
-            proof = Proof.FAILED if report.failed else Proof.LIVED if report.ok else Proof.NOTHING
-            self._reports.append(Report(canary=(reservation.canary, proof)))
-            self._denied = None
-        elif report.failed or not self._reports or self._reports[-1].failed or self._reports[-1].canary:
-            self._reports.append(report)
-        else:
-            self._reports[-1] = replace(self._reports[-1], ok=self._reports[-1].ok + report.ok)
+            await self._visit((), any_order=0)
 
     def _take(self, need: Need, tenant: str) -> Reservation | None:
-        lease = self._lease
-        if lease is None or lease.calls < 1 or lease.tokens < need.tokens:
+        if self._lease is None:
             return None
-        if self._monotonic() >= lease.ends_at:
-            return None
-        lease.calls -= 1
-        lease.tokens -= need.tokens
-        self._in_flight += 1
-        self._since_visit += 1
-        self._questions[tenant] = self._questions.get(tenant, 0) + 1
-        return Reservation(
-            need=need,
-            leased_until=lease.grant.use_until,
-            last=lease.last,
-            ends_at=lease.ends_at,
-            canary=lease.grant.canary,
-        )
+        reservation = self._lease.take(need, now=self._monotonic())
+        if reservation is not None:
+            self._in_flight += 1
+            self._since_visit += 1
+            self._news.asked(tenant)
+        return reservation
 
     async def _serve(self) -> None:
         """Serve the line until it is empty; what cannot be served is told so."""
         await asyncio.sleep(0)  # all that came at once line up first
-        while self._waiting:
-            line = in_turn(self._waiting, over_share=self._over_share)
+        while line := self._line.in_turn(self._over_share):
             self._hand_out(line)
-            if not self._waiting:
-                return
+            self._refuse_too_large(line)
             refusal = self.refusal()
             try:
                 if refusal is None:
-                    line = in_turn(self._waiting, over_share=self._over_share)[:_MOST_NEEDS]
-                    answer = await self._visit(tuple(one.need for one in line))
-                    if isinstance(answer, Denied):
-                        self._believe(answer)
+                    line = self._line.in_turn(self._over_share)[:_MOST_NEEDS]
+                    if not line:
+                        return
+                    await self._ask_for(line)
                     refusal = self.refusal()
             except Failure as exc:
                 self._turn_away(exc)
@@ -284,33 +204,51 @@ class Purse:
                 self._refuse(refusal)
                 return
 
-    def _hand_out(self, line: list[Waiting[asyncio.Future[Reservation]]]) -> None:
-        for one in line:
-            if one.who.done():
-                self._waiting.remove(one)
+    async def _ask_for(self, line: Sequence[Place]) -> None:
+        """Visit the book for ``line``, and hand out what was granted to whom it was granted for."""
+        any_order = self._line.any_order(line, self._over_share)
+        self._wanted = min((place.need for place in line[:any_order]), key=lambda need: need.tokens)
+        answer = await self._visit(tuple(place.need for place in line), any_order=any_order)
+        if isinstance(answer, Denied):
+            self._believe(answer)
+        elif answer is not None:
+            self._line.overtaken(line, answer.served)
+            self._hand_out([line[at] for at in answer.served])
+
+    def _hand_out(self, line: Sequence[Place]) -> None:
+        for place in line:
+            if place.who.done():
                 continue
-            reservation = self._take(one.need, one.tenant)
+            reservation = self._take(place.need, place.tenant)
             if reservation is None:
-                return  # whoever is first is not overtaken by somebody smaller
-            self._waiting.remove(one)
-            one.who.set_result(reservation)
+                return
+            self._line.serve(place, reservation)
+
+    def _refuse_too_large(self, line: Sequence[Place]) -> None:
+        """Who would never fit is told so alone: the others need not be shortened."""
+        limits = (
+            []
+            if self.view is None
+            else [window.limit for window in self.view.windows if window.counts_tokens]
+        )
+        most = min((limit for limit in limits if limit is not None), default=math.inf)
+        for place in line:
+            if place.need.tokens > most and self._line.leave(place):
+                place.who.set_exception(NoRoom("too_large", wait_s=_NEVER_S))
 
     def _refuse(self, refusal: NoRoom) -> None:
-        waiting, self._waiting = self._waiting, []
-        over, tenants = self._over_share, {one.tenant for one in waiting}
-        for one in waiting:
-            alone = one.tenant in over and len(tenants) > 1
+        waiting = self._line.dismiss()
+        over, tenants = self._over_share, {place.tenant for place in waiting}
+        for place in waiting:
+            alone = place.tenant in over and len(tenants) > 1
             wait_s = refusal.wait_s
             if alone and self.view is not None:
-                wait_s = max(wait_s, self.view.over_s.get(one.tenant, 0.0))
-            if not one.who.done():
-                one.who.set_exception(NoRoom(refusal.why, wait_s=wait_s, over_share=alone))
+                wait_s = max(wait_s, self.view.over_s.get(place.tenant, 0.0))
+            place.who.set_exception(NoRoom(refusal.why, wait_s=wait_s, over_share=alone))
 
     def _turn_away(self, error: BaseException) -> None:
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            if not one.who.done():
-                one.who.set_exception(error)
+        for place in self._line.dismiss():
+            place.who.set_exception(error)
 
     @property
     def _over_share(self) -> Mapping[str, float]:
@@ -325,28 +263,10 @@ class Purse:
 
     def _return_lease(self) -> None:
         lease, self._lease = self._lease, None
-        if lease is not None and lease.calls:
-            self._spent.append(
-                Spent(
-                    leased_until=lease.grant.use_until,
-                    used_at=None,
-                    leased_calls=lease.calls,
-                    leased_tokens=lease.tokens,
-                )
-            )
-            if lease.grant.canary is not None:
-                self._reports.append(Report(canary=(lease.grant.canary, Proof.NOTHING)))
-        elif lease is not None and lease.tokens:
-            self._spent.append(
-                Spent(
-                    leased_until=lease.grant.use_until,
-                    used_at=None,
-                    leased_calls=0,
-                    leased_tokens=lease.tokens,
-                )
-            )
+        if lease is not None:
+            self._news.returned(lease)
 
-    async def _visit(self, needs: tuple[Need, ...]) -> Grant | Denied | None:
+    async def _visit(self, needs: tuple[Need, ...], *, any_order: int) -> Grant | Denied | None:
         async with self._visiting:
             if needs or (self._lease is not None and self._monotonic() >= self._lease.ends_at):
                 self._return_lease()
@@ -354,22 +274,21 @@ class Purse:
             self._since_visit = 0
             visit = Visit(
                 owner=self._owner,
-                spent=tuple(self._spent),
-                reports=tuple(self._reports),
-                told=tuple(replace(told, age_s=max(0.0, self._monotonic() - at)) for told, at in self._told),
-                questions=self._questions,
                 held=self._in_flight + (self._lease.calls if self._lease else 0),
                 needs=needs,
+                any_order=any_order,
                 ahead=min(_MOST_AHEAD, round(self._recent)),
                 typical_tokens=self._typical_tokens,
+                wanted=self._wanted,
                 keep_s=self._keep_s,
             )
-            # What is under way is not told again: if the answer is lost, the book errs on the safe side.
-            self._spent, self._reports, self._told, self._questions = [], [], [], {}
+            visit = self._news.carried(visit)
             visited = await self._books.visit(self.bucket, visit, self._rules, last=self._last)
             self._last, self._visited_at, self.view = visited.last, self._monotonic(), visited.view
             if isinstance(visited.answer, Grant):
                 grant = visited.answer
-                self._lease = _Lease(grant, visited.last, grant.calls, grant.tokens)
+                self._lease = Lease(grant, visited.last, grant.calls, grant.tokens)
                 self._denied = None
+            elif visited.answer is None and visited.view.room_in_s <= 0:
+                self._denied = None  # there is room again: whoever is asked must not be told otherwise
             return visited.answer

@@ -41,6 +41,7 @@ class Purses:
         self._keep_s = keep_s
         self._monotonic = monotonic
         self._news = asyncio.Event()
+        self._freed = asyncio.Event()
         self._purses: dict[str, Purse] = {}
         self.use(lineup)
 
@@ -88,9 +89,20 @@ class Purses:
         """Calls of this process under way, by model."""
         return {name: self.of(model).in_flight for name, model in self._lineup.models.items()}
 
-    def hurry(self) -> None:
-        """A purse has news that cannot wait."""
-        self._news.set()
+    def settled(self, purse: Purse) -> None:
+        """A call of ``purse`` ended: what it did not use may be room for whoever waits."""
+        if purse.is_urgent_news:
+            self._news.set()
+        self._freed.set()
+
+    async def freed(self, within_s: float) -> None:
+        """Return when a call of this process ends, or after so many seconds."""
+        self._freed.clear()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._freed.wait()
+        except TimeoutError:
+            pass  # nobody here gave anything back; room ages out all the same
 
     async def look(self) -> Mapping[str, View]:
         """Every model's book as it is now. Raises ``Unavailable``."""

@@ -24,6 +24,8 @@ class Waiting(Generic[T]):
     need: Need
     tenant: str
     who: T
+    name: str = ""
+    """By which its place in the line is known when it comes again."""
 
 
 def in_turn(waiting: Iterable[Waiting[T]], *, over_share: Mapping[str, float]) -> list[Waiting[T]]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from llm_worker.budget.allowance import LONGEST_LEASE_SHARE, Window
 from llm_worker.budget.book import Book, Want
+from llm_worker.budget.packing import packed
 from llm_worker.budget.visit import Denied, Grant, Need, Rules, Visit
 from llm_worker.circuit.breaker import Canary, Refused
 
@@ -15,6 +16,8 @@ _LATE_MINUTES = 1 / 60
 """So long after it could come again, a worker that was turned away is no longer believed to wait."""
 _SLOT_AGAIN_S = 0.2
 """When to ask again for a free slot: nobody knows when a call ends."""
+_FIRST_AT_ONCE = 4
+"""Calls at once to a model of which no limit is known and that has not answered yet."""
 _NEVER_S = 3600.0
 """A need larger than its limit is asked about again after an hour: limits change."""
 
@@ -24,12 +27,12 @@ def answer_to(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
     refusal = _refusal(book, rules)
     if refusal is not None:
         return _turned_away(book, visit, refusal, rules)
-    most = _free_slots(book, visit, rules)
+    most, why = _free_slots(book, visit, rules)
     if most <= 0:
-        return _turned_away(book, visit, Denied(why="concurrency", wait_s=_SLOT_AGAIN_S), rules)
+        return _turned_away(book, visit, Denied(why=why, wait_s=_SLOT_AGAIN_S), rules)
     kept = _kept_for_others(book, visit, rules)
-    needs, denied = _fitting(book, visit.needs[:most], rules, kept)
-    if not needs:
+    served, denied = _fitting(book, visit.needs, rules, kept, most=most, any_order=visit.any_order)
+    if not served:
         return _turned_away(book, visit, denied or Denied(why="others", wait_s=_SLOT_AGAIN_S), rules)
     book.circuit, admission = rules.circuit.admit(book.circuit, book.now, owner=visit.owner)
     if isinstance(admission, Refused):
@@ -37,16 +40,17 @@ def answer_to(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
         return _turned_away(book, visit, Denied(why="circuit", wait_s=wait_s), rules)
     number = admission.number if isinstance(admission, Canary) else None
     if number is not None:
-        needs = needs[:1]
-    elif len(needs) == len(visit.needs) and not kept:
+        served = served[:1]
+    needs = tuple(visit.needs[at] for at in served)
+    if number is None and len(needs) == len(visit.needs) and not kept:
         spare = min(visit.ahead, most - len(needs))
         needs += _ahead(book, needs, spare, visit.typical_tokens, rules)
-    left = visit.needs[len(needs) :]
+    left = tuple(need for at, need in enumerate(visit.needs) if at not in served)
     if left:
         _want(book, visit, left, since=book.now, wait_s=0.0, rules=rules)
     else:
         book.wants.pop(visit.owner, None)
-    return _granted(book, needs, rules, canary=number)
+    return _granted(book, needs, rules, served=served, canary=number)
 
 
 def _refusal(book: Book, rules: Rules) -> Denied | None:
@@ -56,12 +60,27 @@ def _refusal(book: Book, rules: Rules) -> Denied | None:
     return None if refused is None else Denied(why="circuit", wait_s=refused.until - book.now)
 
 
-def _free_slots(book: Book, visit: Visit, rules: Rules) -> int:
-    limit = rules.allowance.concurrency
+def _free_slots(book: Book, visit: Visit, rules: Rules) -> tuple[int, str]:
+    """How many calls more may be under way at once, and what limits that."""
+    limit, why = rules.allowance.concurrency, "concurrency"
+    if limit is None and _knows_no_limit(book, rules):
+        # As many more as were answered, so that who has a limit tells it before many calls were refused.
+        limit, why = _FIRST_AT_ONCE + _ended(book, rules), "unknown"
     if limit is None:
-        return len(visit.needs) + visit.ahead
+        return len(visit.needs) + visit.ahead, why
     others = sum(one.calls for owner, one in book.holders.items() if owner != visit.owner)
-    return limit - others - visit.held
+    return limit - others - visit.held, why
+
+
+def _knows_no_limit(book: Book, rules: Rules) -> bool:
+    return all(book.limit_of(window, rules.allowance) is None for window in rules.allowance.windows)
+
+
+def _ended(book: Book, rules: Rules) -> int:
+    """Calls of the last 24 hours that are not under way."""
+    (day,) = (window for window in rules.allowance.windows if window.name == "rpd")
+    held = sum(one.calls for one in book.holders.values())
+    return max(0, book.counts_of(day).used(book.now) - held)
 
 
 def _kept_for_others(book: Book, visit: Visit, rules: Rules) -> int:
@@ -99,31 +118,41 @@ def _room_calls(book: Book, visit: Visit, rules: Rules) -> float:
 
 
 def _fitting(
-    book: Book, needs: tuple[Need, ...], rules: Rules, kept: int
-) -> tuple[tuple[Need, ...], Denied | None]:
-    """The first of ``needs`` that fit every window beside ``kept`` calls, and why no more do."""
-    fit, denied = len(needs), None
+    book: Book,
+    needs: tuple[Need, ...],
+    rules: Rules,
+    kept: int,
+    *,
+    most: float = math.inf,
+    any_order: int = 1,
+) -> tuple[tuple[int, ...], Denied | None]:
+    """The positions of those of ``needs`` that fit every window beside ``kept`` calls, and why no more do."""
     typical = max(need.tokens for need in needs)
+    rooms: list[tuple[Window, int, int]] = []
+    calls, tokens = most, math.inf
     for window in rules.allowance.windows:
         limit = book.limit_of(window, rules.allowance)
         if limit is None:
             continue
-        counts = book.counts_of(window)
-        room = limit - counts.used(book.now) - kept * (typical if window.counts_tokens else 1)
-        number, taken = 0, 0
-        while number < fit:
-            taken += needs[number].tokens if window.counts_tokens else 1
-            if taken > room:
-                break
-            number += 1
-        if number < fit:
-            fit = number
-            amount = needs[0].tokens if window.counts_tokens else 1
-            amount += kept * (typical if window.counts_tokens else 1)
-            denied = _until(counts.free_at(min(amount, max(limit, 1)), limit, book.now), window, book)
-            if window.counts_tokens and needs[0].tokens > limit:
-                denied = Denied(why="too_large", wait_s=_NEVER_S)
-    return needs[:fit], denied
+        room = limit - book.counts_of(window).used(book.now) - kept * (typical if window.counts_tokens else 1)
+        rooms.append((window, limit, room))
+        if window.counts_tokens:
+            tokens = min(tokens, room)
+        else:
+            calls = min(calls, room)
+    served = packed([need.tokens for need in needs], calls=calls, tokens=tokens, any_order=any_order)
+    denied = None
+    if not served:
+        least = min(need.tokens for need in needs[: max(1, any_order)])
+        for window, limit, room in rooms:
+            amount = least if window.counts_tokens else 1
+            if amount > room:
+                amount += kept * (typical if window.counts_tokens else 1)
+                free_at = book.counts_of(window).free_at(min(amount, max(limit, 1)), limit, book.now)
+                denied = _until(free_at, window, book)
+                if window.counts_tokens and least > limit:
+                    denied = Denied(why="too_large", wait_s=_NEVER_S)
+    return tuple(served), denied
 
 
 def _until(free_at: float, window: Window, book: Book) -> Denied:
@@ -137,7 +166,7 @@ def _ahead(book: Book, needs: tuple[Need, ...], spare: int, tokens: int, rules: 
         return ()
     extra = (Need(tokens=tokens),) * spare
     fit, _ = _fitting(book, needs + extra, rules, 0)
-    return fit[len(needs) :][: max(0, spare)]
+    return extra[: max(0, len(fit) - len(needs))]
 
 
 def _is_busy(book: Book, needs: tuple[Need, ...], rules: Rules) -> bool:
@@ -150,14 +179,18 @@ def _is_busy(book: Book, needs: tuple[Need, ...], rules: Rules) -> bool:
     return False
 
 
-def _granted(book: Book, needs: tuple[Need, ...], rules: Rules, *, canary: int | None) -> Grant:
+def _granted(
+    book: Book, needs: tuple[Need, ...], rules: Rules, *, served: tuple[int, ...], canary: int | None
+) -> Grant:
     minutes = _BUSY_LIFE_MINUTES if _is_busy(book, needs, rules) else _LIFE_MINUTES
     life_s = minutes * rules.allowance.minute_s
     tokens = sum(need.tokens for need in needs)
     use_until = book.now + life_s
     for window in rules.allowance.windows:
         book.counts_of(window).add(tokens if window.counts_tokens else len(needs), use_until)
-    return Grant(calls=len(needs), tokens=tokens, use_until=use_until, life_s=life_s, canary=canary)
+    return Grant(
+        calls=len(needs), tokens=tokens, use_until=use_until, life_s=life_s, served=served, canary=canary
+    )
 
 
 def _turned_away(book: Book, visit: Visit, denied: Denied, rules: Rules) -> Denied:
@@ -176,10 +209,16 @@ def _want(
 
 
 def hindrance(book: Book, visit: Visit, rules: Rules) -> Denied | None:
-    """Why one typical call of the worker would not be let through now; nothing is entered."""
+    """Why what the worker would ask for next is not let through now; nothing is entered."""
     refusal = _refusal(book, rules)
-    if refusal is None:
-        _, refusal = _fitting(book, (Need(tokens=max(1, visit.typical_tokens)),), rules, 0)
-    if refusal is None and _free_slots(book, replace(visit, needs=(), ahead=1), rules) <= 0:
-        refusal = Denied(why="concurrency", wait_s=_SLOT_AGAIN_S)
-    return refusal
+    if refusal is not None:
+        return refusal
+    wanted = visit.wanted or Need(tokens=max(1, visit.typical_tokens))
+    asking = replace(visit, needs=(wanted,), ahead=0)
+    most, why = _free_slots(book, asking, rules)
+    if most <= 0:
+        return Denied(why=why, wait_s=_SLOT_AGAIN_S)
+    served, denied = _fitting(book, asking.needs, rules, _kept_for_others(book, asking, rules))
+    if served:
+        return None
+    return denied or Denied(why="others", wait_s=_SLOT_AGAIN_S)

@@ -48,10 +48,14 @@ class Visit:
     """Calls in flight now, leased ones included."""
     needs: tuple[Need, ...] = ()
     """Of questions that wait, best first."""
+    any_order: int = 1
+    """So many of the first may be let through in any order."""
     ahead: int = 0
     """Calls more that are likely soon: leased too, when there is plenty."""
     typical_tokens: int = 0
     """Of one of those."""
+    wanted: Need | None = None
+    """The smallest of those that were turned away and may be let through; None: nobody was."""
     keep_s: float = 15.0
     """How long its word counts unless it comes again."""
 
@@ -64,6 +68,8 @@ class Grant:
     tokens: int
     use_until: float
     life_s: float
+    served: tuple[int, ...] = ()
+    """Which of the visit's needs it is for; what is beyond them is for questions that are likely soon."""
     canary: int | None = None
     """If set, the one call is the circuit's canary, to be reported under this number."""
 
@@ -84,6 +90,8 @@ class WindowUse:
     name: str
     used: int
     limit: int | None
+    counts_tokens: bool
+    """Or calls."""
     frees_in_s: float
     """Until the next part of it is free."""
 

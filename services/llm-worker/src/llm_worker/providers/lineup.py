@@ -94,6 +94,10 @@ class Route:
     max_tokens: int | None = None
     """Longest answer; None: what the model says."""
 
+    def longest_answer(self, model: Model) -> int:
+        """Most tokens that ``model`` may answer with."""
+        return self.max_tokens or model.max_tokens
+
     @property
     def models(self) -> tuple[Model, ...]:
         """Every model that it may ask, each once."""

@@ -14,6 +14,8 @@ class LedgerCall:
     at: float
     """Epoch seconds."""
     status: int
+    tokens: int = 0
+    """What the provider counted for it; 0 when it was not let through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +38,33 @@ def after_learning(calls: Sequence[LedgerCall], *, minute_s: float) -> list[Ledg
     return [call for call in calls if call.at >= first + minute_s]
 
 
-def used_share(calls: Sequence[LedgerCall], *, tokens: int, allowed: Allowed) -> float:
-    """What was used of what strict sliding windows allow in the long run, from the first call to the last.
+def used_share(calls: Sequence[LedgerCall], *, allowed: Allowed) -> float:
+    """How full the sliding windows were, on average over the time, by the limit that bound at each moment.
 
-    The first window's worth is there at once and is left out, so that it flatters nobody:
-    (used - one window's limit) / (limit x windows), by the limit that binds.
+    From the end of the first window, whose worth is there at once and flatters everybody, to the last call.
+    At a moment *t* a window holds what was let through after *t* less its length; nobody within the limits
+    has more than 1.
     """
-    let_through = [call.at for call in calls if call.status == _OK]
-    if len(let_through) < 2:  # noqa: PLR2004 - no time passes between one
+    let_through = sorted((call for call in calls if call.status == _OK), key=lambda call: call.at)
+    if not let_through:
         return 0.0
-    windows = (max(let_through) - min(let_through)) / allowed.minute_s
-    shares = [(len(let_through) - allowed.rpm) / (allowed.rpm * windows)]
-    if allowed.tpm is not None:
-        shares.append((tokens - allowed.tpm) / (allowed.tpm * windows))
-    return max(0.0, *shares)
+    begin, end = let_through[0].at + allowed.minute_s, let_through[-1].at
+    if end <= begin:
+        return 0.0
+    changes = sorted(
+        [(call.at, 1, call.tokens) for call in let_through]
+        + [(call.at + allowed.minute_s, -1, -call.tokens) for call in let_through]
+    )
+    full_s, requests, tokens, since = 0.0, 0, 0, begin
+    for at, more_requests, more_tokens in changes:
+        upto = min(max(at, begin), end)
+        full_s += (upto - since) * _fill(requests, tokens, allowed)
+        since, requests, tokens = upto, requests + more_requests, tokens + more_tokens
+    return full_s / (end - begin)
+
+
+def _fill(requests: int, tokens: int, allowed: Allowed) -> float:
+    return max(requests / allowed.rpm, 0.0 if allowed.tpm is None else tokens / allowed.tpm)
 
 
 def per_hour(answered: int, *, seconds: float, minute_s: float) -> float:

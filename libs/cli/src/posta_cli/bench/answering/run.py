@@ -87,9 +87,8 @@ def outcomes_of(name: str, run: Run) -> list[Outcome]:
                 _REFUSED: _PERCENT * refused_share(learned),
                 "429 in the first minute, calls": sum(call.status == _TOO_MANY for call in run.calls)
                 - sum(call.status == _TOO_MANY for call in learned),
-                _UNUSED: _PERCENT * (1 - used_share(run.calls, tokens=run.tokens, allowed=run.allowed)),
-                "the same of naive, %": _PERCENT
-                * (1 - used_share(run.naive_calls, tokens=run.naive.tokens, allowed=run.allowed)),
+                _UNUSED: _PERCENT * (1 - used_share(run.calls, allowed=run.allowed)),
+                "the same of naive, %": _PERCENT * (1 - used_share(run.naive_calls, allowed=run.allowed)),
                 _CALLED: _PERCENT * len(run.called) / mails,
                 "the middle mail with a call waited, minutes": run.waited_minutes(called=True),
                 "the middle mail without a call waited, minutes": run.waited_minutes(called=False),

@@ -64,7 +64,10 @@ class Stage:
         async with _client() as http:
             answer = await http.get(f"http://127.0.0.1:{self.sandbox.port}/api/calls?service=llm")
             answer.raise_for_status()
-        return [LedgerCall(call["at"], int(call["status"] or 0)) for call in answer.json()]
+        return [
+            LedgerCall(call["at"], int(call["status"] or 0), int(call["hints"].get("tokens", 0)))
+            for call in answer.json()
+        ]
 
     def worker(self, *, models: str, **env: str) -> Any:
         """An llm-worker as its own process, with ``models`` for its llm.yaml."""
