@@ -50,7 +50,7 @@ def posta(database_url, tmp_path, monkeypatch):
 
 
 def test_a_person_is_erased_after_a_dry_run_and_only_once(posta):
-    what = "1 questions with their answers in 1 conversations, 0 stored answers, 1 shared answers."
+    what = "1 questions with their answers in 1 conversations, 0 stored answers, 1 shared answers;"
     shown = posta("erase", "--user", "Ana@Example.test", "--dry-run")
     assert what in shown
     assert "Nothing was erased" in shown

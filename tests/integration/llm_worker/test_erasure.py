@@ -124,3 +124,40 @@ async def test_what_is_older_than_the_retention_is_deleted_with_the_answers_that
     # Whose the deleted texts were is still known: the summary that tells of them goes.
     await Erasure(database).erase("discord:3", by="x")
     assert await conversations.past("living", turns=9) == Past()
+
+
+async def test_what_their_questions_cost_stays_without_their_name_and_so_does_todays_budget(
+    conversations, database
+):
+    await _say(conversations, "discord:c:2", 1, "discord:2")
+    async with database.connection() as connection:
+        for event, conversation, tenant in (
+            ("discord:c:2/1", "discord:c:2", "guild:9"),
+            ("forgotten before", "discord:d:2", "person:2"),
+            ("others", "discord:c:22", "person:22"),
+        ):
+            await connection.execute(
+                "INSERT INTO llm_usage (id, event_id, conversation, tenant, day, outcome, cost)"
+                " VALUES (gen_random_uuid(), $1, $2, $3, current_date, 'ok', 1)", event, conversation, tenant,
+            )  # fmt: skip
+        for tenant in ("person:2", "person:erased", "person:22"):
+            await connection.execute(
+                "INSERT INTO llm_usage_day (day, tenant, provider, model, outcome, is_used, currency, calls,"
+                " tokens_in, tokens_cached, tokens_out, cost)"
+                " VALUES (current_date - 40, $1, 'p', 'm', 'ok', true, 'USD', 1, 2, 3, 4, 5)", tenant,
+            )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO llm_tenant_day (day, tenant, cost)"
+            " VALUES (current_date, 'person:2', 7), (current_date - 3, 'person:2', 8)"
+        )
+    assert (await Erasure(database).erase("discord:2", by="x")).usage == 2
+    assert await _fetch(database, "SELECT conversation, tenant, cost FROM llm_usage ORDER BY tenant") == [
+        ("erased", "guild:9", 1),
+        ("discord:c:22", "person:22", 1),
+        ("erased", "person:erased", 1),
+    ]
+    assert await _fetch(database, "SELECT tenant, calls, cost FROM llm_usage_day ORDER BY tenant") == [
+        ("person:22", 1, 5),
+        ("person:erased", 2, 10),
+    ]
+    assert await _fetch(database, "SELECT tenant, cost FROM llm_tenant_day") == [("person:2", 7)]

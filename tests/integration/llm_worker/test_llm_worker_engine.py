@@ -96,8 +96,8 @@ async def test_a_refusing_llm_costs_few_questions_and_an_operator_resumes_the_re
     assert sum("intake_paused_by_flood" in line for line in around.log.read_text().splitlines()) == 1
 
 
-async def test_without_keys_there_is_nothing_to_steer(around):
+async def test_without_a_key_nobody_steers(around):
     around.env.pop("POSTA_API_KEYS")
     with around.worker() as worker:
         for method, path in (("GET", ""), ("POST", "/pause"), ("POST", "/resume")):
-            assert code(worker, f"/v1/engine{path}", method) == 404
+            assert code(worker, f"/v1/engine{path}", method) == 401

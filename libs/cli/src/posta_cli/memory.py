@@ -25,7 +25,8 @@ def erase_person(user: str, *, dry_run: bool, by: str) -> None:
         )
     print(
         f"{erased.turns} questions with their answers in {erased.conversations} conversations, "
-        f"{erased.answers} stored answers, {erased.shared} shared answers."
+        f"{erased.answers} stored answers, {erased.shared} shared answers; "
+        f"{erased.usage} rows of usage without the person."
     )
     if dry_run:
         print("Nothing was erased (--dry-run).")

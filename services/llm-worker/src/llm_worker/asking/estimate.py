@@ -12,6 +12,7 @@ back as soon as the provider has counted.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llm_worker.prompt import Prompt
 
@@ -43,6 +44,7 @@ class Estimate:
         return self.prose + self.hard
 
 
+@lru_cache(maxsize=64)  # one prompt is estimated for its place, its turn, its account and what is learned
 def estimate(text: str) -> Estimate:
     """At most so many tokens, by sort."""
     words = _ORDINARY.findall(text)

@@ -24,12 +24,18 @@ ON CONFLICT (sku) DO UPDATE SET name = excluded.name, description = excluded.des
     stock = excluded.stock, sizes = excluded.sizes, url = excluded.url,
     version = excluded.version, search = excluded.search, trigrams = excluded.trigrams
 """  # noqa: S608 - our own column names
-_BY_WORDS = f"""
-WITH asked AS (SELECT to_tsquery('spanish', $1) || to_tsquery('english', $1) AS query)
-SELECT {_COLUMNS} FROM product, asked WHERE search @@ query
-ORDER BY ts_rank(search, query, 1) DESC, (stock = 0) NULLS FIRST, sku LIMIT $2
+_SEARCH = f"""
+WITH asked AS (SELECT to_tsquery('spanish', $1) || to_tsquery('english', $1) AS query),
+by_words AS (
+    SELECT {_COLUMNS}, row_number() OVER (
+               ORDER BY ts_rank(search, query, 1) DESC, (stock = 0) NULLS FIRST, sku) AS place
+      FROM product, asked WHERE search @@ query ORDER BY place LIMIT $2
+), by_letters AS (
+    SELECT {_COLUMNS}, row_number() OVER (ORDER BY sku) AS place FROM product
+     WHERE NOT EXISTS (SELECT FROM by_words) AND trigrams && $3 ORDER BY sku LIMIT $4
+)
+SELECT true AS exact, * FROM by_words UNION ALL SELECT false, * FROM by_letters ORDER BY place
 """  # noqa: S608
-_BY_TRIGRAMS = f"SELECT {_COLUMNS} FROM product WHERE trigrams && $1 ORDER BY sku LIMIT $2"  # noqa: S608
 
 
 class Catalogue:
@@ -74,12 +80,9 @@ class Catalogue:
         if not words:
             return []
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_BY_WORDS, " | ".join(words), limit)
-            if rows:
-                return [_product(row) for row in rows]
-            groups = trigrams_of(words)
-            alike = await connection.fetch(_BY_TRIGRAMS, groups, _CANDIDATES) if groups else []
-        return _most_alike([_product(row) for row in alike], words)[:limit]
+            rows = await connection.fetch(_SEARCH, " | ".join(words), limit, trigrams_of(words), _CANDIDATES)
+        found = [_product(row) for row in rows]
+        return found if rows and rows[0]["exact"] else _most_alike(found, words)[:limit]
 
 
 def _search_words(text: str) -> list[str]:
@@ -108,7 +111,8 @@ async def _all(connection: Connection) -> dict[str, Product]:
 
 
 def _product(row: Any) -> Product:
-    return Product(**{**dict(row), "sizes": tuple(row["sizes"])})
+    columns = {name: row[name] for name in _COLUMNS.split(", ")}
+    return Product(**{**columns, "sizes": tuple(row["sizes"])})
 
 
 def _row(product: Product, version: int) -> tuple[Any, ...]:

@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from llm_worker.conversation.turn import Past, Turn, to_summarise
 from posta.postgres.pool import Database
 
-_OPEN = """
-INSERT INTO conversation (id, person, language) VALUES ($1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET person = excluded.person, language = excluded.language, updated_at = now()
-"""
-_ADD = """
-INSERT INTO conversation_turn (conversation, number, event_id, question, answer, tokens, person)
-SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6 FROM conversation_turn WHERE conversation = $1
-ON CONFLICT (event_id) DO NOTHING RETURNING number
-"""
-_GROW = "UPDATE conversation SET open_tokens = open_tokens + $2 WHERE id = $1"
+_ADD = "SELECT conversation_add($1, $2, $3, $4, $5, $6, $7)"
 _PAST = """
 SELECT c.summary, t.number, t.question, t.answer, t.tokens
   FROM conversation c LEFT JOIN LATERAL (
@@ -91,14 +82,11 @@ class Conversations:
         tokens: int,
     ) -> int:
         """Add a turn, once for each event; returns the tokens of the turns not yet summarised."""
-        async with self._database.transaction() as connection:
-            # The row lock makes two workers (one of them a zombie) take turns.
-            await connection.execute(_OPEN, conversation, person, language)
-            added = await connection.fetchval(_ADD, conversation, event_id, question, answer, tokens, person)
-            if added is not None:
-                await connection.execute(_GROW, conversation, tokens)
+        async with self._database.connection() as connection:
             return int(
-                await connection.fetchval("SELECT open_tokens FROM conversation WHERE id = $1", conversation)
+                await connection.fetchval(
+                    _ADD, conversation, person, language, event_id, question, answer, tokens
+                )
             )
 
     async def claim(self, conversation: str, *, keep: int, lease_s: float) -> ToSummarise | None:

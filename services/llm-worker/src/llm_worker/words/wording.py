@@ -6,6 +6,7 @@ punctuation. Two questions that differ only in these are the same question.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _WORD = re.compile(r"[a-z0-9]+")
 _LONGEST_SIGNATURE = 6
@@ -36,6 +37,7 @@ _SIGNATURE_MARK = re.compile(r"^--\s*$")
 _SENT_FROM = re.compile(r"^(?:sent from my|enviado desde mi)\b.*")
 
 
+@lru_cache(maxsize=64)  # routes, frequent questions, cache and catalogue all look at the same text
 def words_of(text: str) -> tuple[str, ...]:
     """The words of ``text`` in order: lower case, without accents, greeting and signature."""
     own = [_without_name(line) for line in text.splitlines() if not _QUOTED.match(line)]
