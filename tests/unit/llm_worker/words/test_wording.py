@@ -53,3 +53,11 @@ def test_case_accents_and_ligatures_are_folded(text, expected):
 @given(st.text(max_size=300))
 def test_any_text_has_words_of_plain_letters_and_digits_only(text):
     assert all(word.isascii() and word.isalnum() and word == word.lower() for word in words_of(text))
+
+
+@pytest.mark.parametrize("greeting", ["Hola,", "Hi there,", "Buenos días:", "Dear team,"])
+def test_a_greeting_after_a_mails_subject_is_no_part_of_the_question(greeting):
+    assert words_of(f"Gastos de envío\n{greeting}\n\n¿Cuánto cuesta?") == words_of(
+        "Gastos de envío\n¿Cuánto cuesta?"
+    )
+    assert words_of(f"Gastos de envío\n{greeting} ¿cuánto cuesta?")[-2:] == ("cuanto", "cuesta")

@@ -1,7 +1,8 @@
 """Finds prices and stocks in an answer that the catalogue does not state: a model makes figures up.
 
 A price is a number beside a currency: ``19,95 €``, ``€19.95``, ``20 euros``, ``USD 5``. A stock is a number
-beside what is left: ``3 in stock``, ``2 units``, ``quedan 4``. Only digits count, not numbers in words.
+beside what is left: ``3 in stock``, ``2 units``, ``quedan 4``. Numbers in words count too: ``twenty euros``,
+``quedan tres``; of what is left only from two on, for *the one available* is no stock.
 """
 
 import re
@@ -9,6 +10,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from llm_worker.catalogue.number_words import NUMBER_IN_WORDS, number_of
 
 # Bounded, so that hostile text costs no more than any other.
 _NUMBER = r"\d{1,3}(?:[.,\u00a0 ]\d{3}){1,4}(?:[.,]\d{1,2})?|\d{1,15}(?:[.,]\d{1,2})?"
@@ -26,7 +29,17 @@ _STOCK = re.compile(
     rf"(?!\s?(?:{_CURRENCY}|%|tallas?|sizes?|colou?rs?|colores|d[ií]as?|days?|horas?|hours?))",
     re.IGNORECASE,
 )
+_PRICE_IN_WORDS = re.compile(rf"\b(?P<said>{NUMBER_IN_WORDS})\s(?:{_CURRENCY})(?!\w)", re.IGNORECASE)
+_STOCK_IN_WORDS = re.compile(
+    rf"\b(?P<left>{NUMBER_IN_WORDS})\s(?:{_PIECES}\s?)?(?:are |is )?(?:still )?"
+    r"(?:left|remaining|in stock|available|en stock|en existencias?|disponibles?|restantes?)\b"
+    rf"|\b(?P<pieces>{NUMBER_IN_WORDS})\s{_PIECES}"
+    rf"|\bquedan?\s(?:solo |sólo )?(?P<told>{NUMBER_IN_WORDS})\b"
+    rf"(?!\s(?:{_CURRENCY}|tallas?|colores|d[ií]as?|horas?))",
+    re.IGNORECASE,
+)
 _DECIMALS = 2
+_LEAST_IN_WORDS = 2
 
 
 class Kind(StrEnum):
@@ -70,6 +83,9 @@ def _prices(text: str) -> Iterator[Figure]:
     for match in _PRICE.finditer(text):
         value = _decimal(match["after"] or match["before"])
         yield Figure(kind=Kind.PRICE, value=value, start=match.start(), end=match.end())
+    for match in _PRICE_IN_WORDS.finditer(text):
+        value = number_of(match["said"])
+        yield Figure(kind=Kind.PRICE, value=value, start=match.start(), end=match.end())
 
 
 def _stocks(text: str) -> Iterator[Figure]:
@@ -78,6 +94,11 @@ def _stocks(text: str) -> Iterator[Figure]:
         yield Figure(
             kind=Kind.STOCK, value=Decimal(match[group]), start=match.start(group), end=match.end(group)
         )
+    for match in _STOCK_IN_WORDS.finditer(text):
+        group = match.lastgroup or ""
+        left = number_of(match[group])
+        if left >= _LEAST_IN_WORDS:
+            yield Figure(kind=Kind.STOCK, value=left, start=match.start(group), end=match.end(group))
 
 
 def _decimal(text: str) -> Decimal:

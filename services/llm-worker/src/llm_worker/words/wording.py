@@ -41,7 +41,9 @@ _SENT_FROM = re.compile(r"^(?:sent from my|enviado desde mi)\b.*")
 def words_of(text: str) -> tuple[str, ...]:
     """The words of ``text`` in order: lower case, without accents, greeting and signature."""
     own = [_without_name(line) for line in text.splitlines() if not _QUOTED.match(line)]
-    lines = _without_signature(folded("\n".join(own)).splitlines())
+    lines = [line for line in _without_signature(folded("\n".join(own)).splitlines()) if line.strip()]
+    if len(lines) > 1:
+        lines[1] = _GREETING.sub("", lines[1])  # the first line may be a mail's subject
     return tuple(_WORD.findall(_GREETING.sub("", " ".join(lines).strip())))
 
 
