@@ -1,12 +1,12 @@
 """Models, limits, routes and budgets that change while the worker runs."""
 
 import pytest
-from support.llm_asking import TWO_MODELS, Worker, lineup
+from support.llm_asking import RULES, TWO_MODELS, Worker, lineup
 from support.questions import discord_question, message_of
 
-from llm_worker.asking.seams import EmptyDesk
+from llm_worker.asking.seams import EmptyDesk, PlainPrompts
 from llm_worker.fakes import FakeProvider
-from llm_worker.live_rules import LiveRules
+from llm_worker.live_rules import FromFiles, LiveRules
 from llm_worker.providers.completion import Completion
 from posta.errors import ConfigurationError, NotNow, Unavailable
 
@@ -81,11 +81,29 @@ async def test_while_an_old_model_is_full_a_new_one_is_not_held_back():
     assert not worker.purses.is_full_everywhere()
 
 
+async def test_another_instruction_and_another_last_look_are_used_from_the_next_question_on():
+    worker = Worker(text=TWO_MODELS)
+    await text_of(worker, 1)
+    rules = RULES.model_copy(update={"system": {"en": "Be kind. <question>", "es": "<question>"}})
+    worker.handler.use(
+        worker.lineup,
+        EmptyDesk(),
+        prompts=PlainPrompts(rules),
+        finish=lambda text, _prompt, _language: text.upper(),
+    )
+    assert await text_of(worker, 2) == "AN ANSWER."
+    first, second = worker.providers["a"].calls
+    assert "Be kind." not in first.prompt.system
+    assert "Be kind." in second.prompt.system
+
+
 class TestLiveRules:
     def live(self, text, **given):
         used = []
         live = LiveRules(
-            lambda: (lineup(text), None), lambda now, _faq: used.append(now.routes[0].name), **given
+            lambda: FromFiles(lineup=lineup(text), faq=None, prompts=None),
+            lambda now: used.append(now.lineup.routes[0].name),
+            **given,
         )
         return live, used
 

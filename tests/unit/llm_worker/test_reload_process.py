@@ -53,6 +53,15 @@ def test_a_right_file_is_put_in_force_and_a_wrong_one_changes_nothing(worker, tm
     file.write_text("models: 5")
     worker.signal(signal.SIGHUP)
     until(worker, {"ok": 1, "refused": 1})
+    file.write_text(MODEL.format(name="other"))
+    prompts = tmp_path / "config" / "prompts" / "answer.yaml"
+    right = prompts.read_text("utf-8")
+    prompts.write_text(right.replace("other_figures: correct", "other_figures: guess"), "utf-8")
+    worker.signal(signal.SIGHUP)
+    until(worker, {"ok": 1, "refused": 2})
+    prompts.write_text(right.replace("Be correct, friendly", "Be quick, friendly"), "utf-8")
+    worker.signal(signal.SIGHUP)
+    until(worker, {"ok": 2, "refused": 2})
     said = (tmp_path / "log").read_text()
     assert "rules_not_reloaded" in said
     assert "llm.yaml: models:" in said

@@ -17,10 +17,10 @@ from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.budget.postgres import PostgresBooks
 from llm_worker.budget.purses import Purses
 from llm_worker.faq.file import FILE_NAME as FAQ_FILE
-from llm_worker.faq.file import FaqFile, read_faq
+from llm_worker.faq.file import read_faq
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
 from llm_worker.knowledge import Knowledge, summarise_by, summarising
-from llm_worker.live_rules import LiveRules
+from llm_worker.live_rules import FromFiles, LiveRules
 from llm_worker.prompts.finish import finishing
 from llm_worker.providers.http import HttpProvider
 from llm_worker.providers.lineup import Lineup, load_lineup
@@ -63,13 +63,16 @@ _BODY_MOST_BYTES = 16 * 1024
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Answer questions until ``stop`` is set. Raises ``ConfigurationError`` before anything connects."""
-    rules = load_rules(settings.config_dir)
 
-    def load() -> tuple[Lineup, FaqFile]:
-        lineup = load_lineup(settings.config_dir, settings.llm, os.environ)
-        return lineup, read_faq(settings.config_dir / FAQ_FILE)
+    def load() -> FromFiles:
+        return FromFiles(
+            lineup=load_lineup(settings.config_dir, settings.llm, os.environ),
+            faq=read_faq(settings.config_dir / FAQ_FILE),
+            prompts=load_rules(settings.config_dir),
+        )
 
-    lineup, faq = load()
+    files = load()
+    lineup = files.lineup
     configured_keys = ApiKeys.parse(settings.api_keys.get_secret_value())
     # A process is an owner: two starts of the same pod are two.
     owner = str(uuid.uuid4())
@@ -82,7 +85,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         purses = Purses(lineup, PostgresBooks(database), owner=owner, keep_s=settings.llm.lease_s)
         answers = PostgresAnswers(database, owner=owner, lease_s=settings.llm.lease_s)
         waiting = WaitingRoom()
-        knowledge = Knowledge(rules, faq, database, settings.memory, settings.cache, lineup.handover)
+        knowledge = Knowledge(
+            files.prompts, files.faq, database, settings.memory, settings.cache, lineup.handover
+        )
         prompts = knowledge.prompts()
         asker = Asker(_providers(client, lineup), purses, prompts)
         ledger = Ledger(database)
@@ -100,17 +105,22 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             waiting=waiting,
             accounts=ledger,
             desk=knowledge.desk(summaries),
-            finish=finishing(rules.other_figures),
+            finish=finishing(files.prompts.other_figures),
         )
         engine = _engine(settings, lineup, questions, producer, database, RoomGate(purses))
         status = LlmStatus(purses, waiting, answers, engine)
         usage, cache = Usage(database), knowledge.answer_cache()
 
-        def use(lineup: Lineup, faq: FaqFile) -> None:
-            known = replace(knowledge, faq=faq, handover=lineup.handover)
-            purses.use(lineup)
-            asker.use(_providers(client, lineup))
-            questions.use(lineup, known.desk(summaries))
+        def use(now: FromFiles) -> None:
+            known = replace(knowledge, rules=now.prompts, faq=now.faq, handover=now.lineup.handover)
+            purses.use(now.lineup)
+            asker.use(_providers(client, now.lineup))
+            questions.use(
+                now.lineup,
+                known.desk(summaries),
+                prompts=known.prompts(),
+                finish=finishing(now.prompts.other_figures),
+            )
 
         live = LiveRules(load, use, handling_s=lineup.longest_call_s * lineup.most_calls)
         async with (

@@ -93,10 +93,20 @@ class AnswerQuestions:
             answers, asker, self._admission, self._accounts, finish=finish, lease_s=policy.lease_s
         )
 
-    def use(self, lineup: Lineup, desk: Desk) -> None:
-        """Answer by these from the next question on."""
+    def use(
+        self,
+        lineup: Lineup,
+        desk: Desk,
+        *,
+        prompts: PromptBuilder | None = None,
+        finish: Finish | None = None,
+    ) -> None:
+        """Answer by these from the next question on; None: as before."""
         self._lineup = lineup
         self._desk = desk
+        self._prompts = prompts or self._prompts
+        if finish is not None:
+            self._paying.use(finish)
 
     async def handle(self, message: Message[Any]) -> Iterable[Publish]:
         """The reply to a question, as ``posta.engine.message.Handler`` wants it."""

@@ -75,6 +75,10 @@ class Paying:
         self._lease_s = lease_s
         self._unsaved = Unsaved()
 
+    def use(self, finish: Finish) -> None:
+        """Show what models write so from now on."""
+        self._finish = finish
+
     async def found(self, event_id: str) -> Answer | None:
         """The answer that somebody has paid for already."""
         return await self._answers.find(event_id)
