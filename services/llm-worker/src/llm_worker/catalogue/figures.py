@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from llm_worker.catalogue.number_words import NUMBER_IN_WORDS, number_of
+from llm_worker.catalogue.number_words import NUMBER_IN_WORDS, mentions_number, number_of
 
 # Bounded, so that hostile text costs no more than any other.
 _NUMBER = r"\d{1,3}(?:[.,\u00a0 ]\d{3}){1,4}(?:[.,]\d{1,2})?|\d{1,15}(?:[.,]\d{1,2})?"
@@ -61,7 +61,7 @@ class Figure:
 
 def figures_in(text: str) -> list[Figure]:
     """Every price and stock in ``text``, in its order."""
-    return sorted((*_prices(text), *_stocks(text)), key=lambda figure: figure.start)
+    return sorted((*_prices(text), *_stocks(text), *_in_words(text)), key=lambda figure: figure.start)
 
 
 def unstated(text: str, *, stated: Collection[tuple[Kind, Decimal]]) -> list[Figure]:
@@ -83,9 +83,6 @@ def _prices(text: str) -> Iterator[Figure]:
     for match in _PRICE.finditer(text):
         value = _decimal(match["after"] or match["before"])
         yield Figure(kind=Kind.PRICE, value=value, start=match.start(), end=match.end())
-    for match in _PRICE_IN_WORDS.finditer(text):
-        value = number_of(match["said"])
-        yield Figure(kind=Kind.PRICE, value=value, start=match.start(), end=match.end())
 
 
 def _stocks(text: str) -> Iterator[Figure]:
@@ -94,6 +91,14 @@ def _stocks(text: str) -> Iterator[Figure]:
         yield Figure(
             kind=Kind.STOCK, value=Decimal(match[group]), start=match.start(group), end=match.end(group)
         )
+
+
+def _in_words(text: str) -> Iterator[Figure]:
+    if not mentions_number(text):
+        return
+    for match in _PRICE_IN_WORDS.finditer(text):
+        value = number_of(match["said"])
+        yield Figure(kind=Kind.PRICE, value=value, start=match.start(), end=match.end())
     for match in _STOCK_IN_WORDS.finditer(text):
         group = match.lastgroup or ""
         left = number_of(match[group])

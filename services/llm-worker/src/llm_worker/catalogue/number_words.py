@@ -49,6 +49,11 @@ NUMBER_IN_WORDS = rf"(?:{_ANY})(?:[ -](?:(?:and|y|con) )?(?:{_ANY})){{0,9}}"
 _WORD = re.compile(r"[^\W\d_]+")
 
 
+def mentions_number(text: str) -> bool:
+    """Whether any word of ``text`` is a number; far quicker than to look for whole ones."""
+    return any(word in _VALUES or word in _TIMES for word in _WORD.findall(text.casefold()))
+
+
 def number_of(words: str) -> Decimal:
     """The number that ``words``, which match ``NUMBER_IN_WORDS``, name."""
     whole = part = 0
