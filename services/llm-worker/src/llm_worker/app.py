@@ -46,7 +46,7 @@ from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.api_keys import KeyTable
 from posta.postgres.keyring import KeyRing
-from posta.postgres.pool import DEPENDENCY, Database
+from posta.postgres.pool import DEPENDENCY, Database, Session
 from posta.reloading import reloading
 from posta.telemetry.logs import get_logger
 from posta.version import service_version
@@ -77,7 +77,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     # A process is an owner: two starts of the same pod are two.
     owner = str(uuid.uuid4())
     async with (
-        Database(settings.database, application=NAME) as database,
+        Database(settings.database, application=NAME, session=Session.UNTOUCHED) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.llm) as client,
     ):

@@ -99,7 +99,11 @@ class Summaries:
             try:
                 return await self._clean()
             finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+                try:
+                    await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+                except BaseException:
+                    connection.terminate()  # the lock ends with its session, not with this loan of it
+                    raise
 
     async def _clean(self) -> int:
         deleted = await prune(self._database, older_than_s=self._policy.retention_s)

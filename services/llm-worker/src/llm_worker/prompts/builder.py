@@ -1,5 +1,6 @@
 """Builds a question's prompt within its budget: few products, few turns, and each part's tokens counted."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,9 +39,11 @@ class KnowingPrompts:
     async def build(self, event: Event[Any], question: Question) -> Prompt:
         """The prompt. Raises ``Unavailable`` while the database is away."""
         asked = sanitize(f"{question.subject}\n\n{question.text}" if question.subject else question.text)
-        past = await self.conversations.past(event.key, turns=self.policy.turns_limit)
         question_part = cap(asked, self.rules.max_question_chars)
-        found = await self.catalogue.search(question_part)
+        past, found = await asyncio.gather(
+            self.conversations.past(event.key, turns=self.policy.turns_limit),
+            self.catalogue.search(question_part),
+        )
         intents = intents_of(question_part)
         parts = Parts(
             question=question_part,
