@@ -140,14 +140,21 @@ async def test_a_storm_of_failures_is_waited_out_in_memory_and_lanes(around):
     assert {r.value for r in lane} == {encode(event).value for event in asked}
 
 
-async def test_a_rate_limit_uses_no_attempt(around):
-    limited = Reply(status=429, body=b"{}", headers={"retry-after": "0.5"})
-    around.llm.script = lambda call: limited if call.number < 4 else Reply()
+@pytest.mark.parametrize(
+    ("headers", "refusals"),
+    [
+        pytest.param({"retry-after": "0.5"}, 3, id="that says until when"),
+        pytest.param({}, 1, id="that says nothing"),
+    ],
+)
+async def test_a_rate_limit_uses_no_attempt(around, headers, refusals):
+    limited = Reply(status=429, body=b"{}", headers=headers)
+    around.llm.script = lambda call: limited if call.number <= refusals else Reply()
     with around.worker({"POSTA_RETRY__MAX_ATTEMPTS": "1"}):
         await around.ask(question(1))
         (reply,) = await around.replies(1)
     assert reply.data.kind == "answer"
-    assert len(around.llm.calls) == 4
+    assert len(around.llm.calls) == refusals + 1
 
 
 async def test_a_refused_question_becomes_a_dead_letter_and_the_person_is_told(around):
