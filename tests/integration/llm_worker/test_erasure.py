@@ -133,7 +133,9 @@ async def test_what_their_questions_cost_stays_without_their_name_and_so_does_to
     async with database.connection() as connection:
         for event, conversation, tenant in (
             ("discord:c:2/1", "discord:c:2", "guild:9"),
-            ("forgotten before", "discord:d:2", "person:2"),
+            ("pruned before", "discord:d:2", "person:2"),
+            ("pruned in a guild", "discord:e:2", "guild:9"),
+            ("erased before", "", "guild:9"),
             ("others", "discord:c:22", "person:22"),
         ):
             await connection.execute(
@@ -150,14 +152,27 @@ async def test_what_their_questions_cost_stays_without_their_name_and_so_does_to
             "INSERT INTO llm_tenant_day (day, tenant, cost)"
             " VALUES (current_date, 'person:2', 7), (current_date - 3, 'person:2', 8)"
         )
-    assert (await Erasure(database).erase("discord:2", by="x")).usage == 2
+    assert (await Erasure(database).erase("discord:2", by="x")).usage == 3
     assert await _fetch(database, "SELECT conversation, tenant, cost FROM llm_usage ORDER BY tenant") == [
-        ("erased", "guild:9", 1),
+        *[("", "guild:9", 1)] * 3,
         ("discord:c:22", "person:22", 1),
-        ("erased", "person:erased", 1),
+        ("", "person:erased", 1),
     ]
     assert await _fetch(database, "SELECT tenant, calls, cost FROM llm_usage_day ORDER BY tenant") == [
         ("person:22", 1, 5),
         ("person:erased", 2, 10),
     ]
     assert await _fetch(database, "SELECT tenant, cost FROM llm_tenant_day") == [("person:2", 7)]
+
+
+async def test_erasing_somebody_who_writes_by_mail_counts_nobody_elses_calls(conversations, database):
+    await _say(conversations, "email:t:1", 1, "email:ana@example.test")
+    async with database.connection() as connection:
+        for event, conversation in (("email:t:1/1", "email:t:1"), ("erased before", ""), ("x", "email:t:2")):
+            await connection.execute(
+                "INSERT INTO llm_usage (id, event_id, conversation, tenant, day, outcome, cost)"
+                " VALUES (gen_random_uuid(), $1, $2, 'mailbox:a', now(), 'ok', 1)", event, conversation,
+            )  # fmt: skip
+    assert (await Erasure(database).erase("email:ana@example.test", by="x")).usage == 1
+    found = await _fetch(database, "SELECT conversation FROM llm_usage ORDER BY conversation")
+    assert found == [("",), ("",), ("email:t:2",)]

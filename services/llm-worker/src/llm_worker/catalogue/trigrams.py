@@ -4,6 +4,7 @@ The measure of PostgreSQL's pg_trgm: shared groups over all groups, of the word 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 ALIKE = 0.45
 """From here on two words count as the same one, mistyped: ``sudaera`` and ``sudadera`` share 0.5."""
@@ -11,6 +12,7 @@ SHORTEST = 4
 """A shorter word is like too many others."""
 
 
+@lru_cache(maxsize=4096)  # the words of the catalogue come again with each question
 def trigrams(word: str) -> frozenset[str]:
     """The groups of three letters of ``word``, padded with two blanks before and one after."""
     padded = f"  {word} "

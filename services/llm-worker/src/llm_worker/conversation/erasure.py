@@ -26,23 +26,6 @@ UPDATE conversation c SET summary = '', summary_tokens = 0, summarised_to = 0, f
  WHERE c.id = ANY($1)
 """
 
-_NOBODY = "person:erased"
-_USAGE = """
-UPDATE llm_usage SET conversation = 'erased', tenant = CASE tenant WHEN $2 THEN $4 ELSE tenant END
- WHERE event_id = ANY($1) OR tenant = $2 OR conversation LIKE $3 RETURNING 1
-"""
-_USAGE_OF_DAYS = """
-WITH theirs AS (DELETE FROM llm_usage_day WHERE tenant = $1 RETURNING *)
-INSERT INTO llm_usage_day AS kept (day, tenant, provider, model, outcome, is_used, currency,
-                                   calls, tokens_in, tokens_cached, tokens_out, cost)
-SELECT day, $2::text, provider, model, outcome, is_used, currency,
-       calls, tokens_in, tokens_cached, tokens_out, cost FROM theirs
-ON CONFLICT (day, tenant, provider, model, outcome, is_used, currency) DO UPDATE
-   SET calls = kept.calls + excluded.calls, tokens_in = kept.tokens_in + excluded.tokens_in,
-       tokens_cached = kept.tokens_cached + excluded.tokens_cached,
-       tokens_out = kept.tokens_out + excluded.tokens_out, cost = kept.cost + excluded.cost
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
@@ -107,7 +90,7 @@ async def _erase(connection: Connection, person: str) -> Erased:
     conversations = sorted({row["conversation"] for row in rows})
     answers = await connection.fetch("DELETE FROM answer WHERE event_id = ANY($1) RETURNING 1", events)
     shared = await connection.fetch("DELETE FROM cached_answer WHERE event_id = ANY($1) RETURNING 1", events)
-    await forget_usage(connection, person, events=events, conversations=conversations)
+    usage = await forget_usage(connection, person, events=events, conversations=conversations)
     await connection.execute("DELETE FROM conversation_turn WHERE event_id = ANY($1)", events)
     await connection.execute(
         "DELETE FROM conversation c WHERE (c.id = ANY($1) OR c.person = $2)"
@@ -120,18 +103,5 @@ async def _erase(connection: Connection, person: str) -> Erased:
         turns=len(rows),
         answers=len(answers),
         shared=len(shared),
-        usage=await _unname_usage(connection, person, events),
+        usage=usage,
     )
-
-
-async def _unname_usage(connection: Connection, person: str, events: list[str]) -> int:
-    medium, _, id_ = person.partition(":")
-    # Only who writes directly on Discord is a tenant; only there a conversation's name ends in the person.
-    is_named = medium == "discord" and id_.isdigit()
-    tenant, ending = (f"person:{id_}", f"discord:%:{id_}") if is_named else ("", "")
-    rows = await connection.fetch(_USAGE, events, tenant, ending, _NOBODY)
-    await connection.execute(_USAGE_OF_DAYS, tenant, _NOBODY)
-    await connection.execute(
-        "DELETE FROM llm_tenant_day WHERE tenant = $1 AND day < (now() - interval '2 days')::date", tenant
-    )
-    return len(rows)

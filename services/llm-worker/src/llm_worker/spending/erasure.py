@@ -10,7 +10,8 @@ from posta.postgres.pool import Connection
 _NOBODY = "person:erased"
 _CALLS = """
 UPDATE llm_usage SET event_id = '', conversation = '', tenant = CASE WHEN tenant = $1 THEN $2 ELSE tenant END
- WHERE tenant = $1 OR event_id = ANY($3) OR conversation = ANY($4)
+ WHERE tenant = $1 OR event_id = ANY($3) OR conversation = ANY($4) OR conversation LIKE $5
+RETURNING 1
 """
 _SUMS = """
 WITH whose AS (DELETE FROM llm_usage_day WHERE tenant = $1 RETURNING *)
@@ -30,12 +31,18 @@ _BUDGETS = (
 
 async def forget_usage(
     connection: Connection, person: str, *, events: Sequence[str], conversations: Sequence[str]
-) -> None:
+) -> int:
     """Make nobody's what ``person`` (``discord:<id>``, ``email:<address>``) used, within the transaction.
 
     Conversations are those that they took part in; a call in one that several share is nobody's afterwards.
+    Returns how many calls it were, sums of days not counted.
     """
-    tenant = person.replace("discord:", "person:", 1)
-    await connection.execute(_CALLS, tenant, _NOBODY, list(events), list(conversations))
+    medium, _, id_ = person.partition(":")
+    # Only who writes directly on Discord is a tenant; only there a conversation's name ends in the person,
+    # by which it is known after its turns were deleted for their age.
+    is_named = medium == "discord" and id_.isdigit()
+    tenant, ending = (f"person:{id_}", f"discord:%:{id_}") if is_named else (None, None)
+    calls = await connection.fetch(_CALLS, tenant, _NOBODY, list(events), list(conversations), ending)
     await connection.execute(_SUMS, tenant, _NOBODY)
     await connection.execute(_BUDGETS, tenant)
+    return len(calls)
