@@ -1,6 +1,7 @@
 """The outlet: round trips are shared, order is kept, and nobody is told it is done before it is."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
@@ -166,6 +167,29 @@ async def test_an_unhurried_topic_collects_after_its_first_batch_and_others_do_n
         ("reply", None, [b"r"]),
         ("lane", None, [b"2", b"3", b"4"]),
     ]
+
+
+@pytest.mark.parametrize(("unhurried", "again"), [(["lane"], []), ([], [b"2"])])
+async def test_what_kafka_has_is_published_again_only_where_the_order_of_keys_counts(
+    partition, unhurried, again
+):
+    batches = []
+
+    async def publish(_topic, records, *, timeout_s, partition=None):
+        values = [record.value for record in records]
+        batches.append(values)
+        await asyncio.sleep(0)
+        if b"huge" in values:
+            refused = TooLarge("too large")
+            refused.confirmed = frozenset(n for n, value in enumerate(values) if value != b"huge")
+            raise refused
+
+    outlet = Outlet(SimpleNamespace(publish=publish), timeout_s=1, unhurried=unhurried)
+    huge, second = (outlet.post("lane", wire(value), partition) for value in ("huge", "2"))
+    await second
+    with pytest.raises(TooLarge):
+        await huge
+    assert batches == [[b"huge", b"2"], [b"huge"], *([again] if again else [])]
 
 
 async def test_more_than_a_batch_that_cannot_be_confirmed_does_not_keep_the_others_of_the_topic(

@@ -52,7 +52,10 @@ class Parcel:
 
 
 class Outlet:
-    """A producer that does not give up while the record is ours; ``unhurried`` topics may wait a little."""
+    """A producer that does not give up while the record is ours.
+
+    What is bound for ``unhurried`` topics may wait a little, and is in no order.
+    """
 
     def __init__(self, producer: Producer, *, timeout_s: float, unhurried: Collection[str] = ()) -> None:
         self._producer = producer
@@ -130,11 +133,11 @@ class Outlet:
             wires = [parcel.wire for parcel in batch]
             await self._producer.publish(topic, wires, timeout_s=self._timeout_s, partition=to)
         except PublishFailed as exc:
-            left = _without_confirmed(batch, exc.confirmed)
+            left = self._left_of(topic, batch, exc.confirmed)
             self._note_failed(topic, [*left, *self._streams[topic, to]], exc)
             return left
         except TooLarge as exc:
-            left = _without_confirmed(batch, exc.confirmed)
+            left = self._left_of(topic, batch, exc.confirmed)
             if len(batch) > 1:
                 return await self._one_by_one(topic, to, left)
             _refuse(left, exc)
@@ -143,6 +146,9 @@ class Outlet:
         else:
             _confirm(batch)
         return []
+
+    def _left_of(self, topic: str, batch: list[Parcel], confirmed: frozenset[int]) -> list[Parcel]:
+        return _left_of(batch, confirmed, keys_in_order=topic not in self._unhurried)
 
     async def _one_by_one(self, topic: str, to: int | None, batch: list[Parcel]) -> list[Parcel]:
         """One of them is too large, and only alone it says so; they keep their order."""
@@ -164,15 +170,16 @@ class Outlet:
         self._blockages.ended(topic, published=published)
 
 
-def _without_confirmed(batch: list[Parcel], confirmed: frozenset[int]) -> list[Parcel]:
+def _left_of(batch: list[Parcel], confirmed: frozenset[int], *, keys_in_order: bool) -> list[Parcel]:
     """What of ``batch`` has to be tried again.
 
-    Also what Kafka has, when one of its key before it has not been taken: their order counts for more.
+    Also what Kafka has, when one of its key before it has not been taken and their order counts for more.
     """
     left: list[Parcel] = []
     keys: set[bytes | None] = set()
     for place, parcel in enumerate(batch):
-        if place in confirmed and (parcel.wire.key is None or parcel.wire.key not in keys):
+        in_turn = not keys_in_order or parcel.wire.key is None or parcel.wire.key not in keys
+        if place in confirmed and in_turn:
             _confirm([parcel])
         else:
             left.append(parcel)
