@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from aiokafka import TopicPartition
@@ -11,7 +12,7 @@ from support.kafka_admin import READ, WRITE, GuardedKafka, allow_all, allow_only
 from support.logged import logged
 
 from posta.domain.envelope import Wire, encode
-from posta.engine.policy import Bounds, EnginePolicy
+from posta.engine.policy import Bounds, EnginePolicy, Retries
 from posta.errors import Transient
 from posta.kafka.offsets import committed
 from posta.kafka.topics import apply
@@ -91,6 +92,34 @@ async def test_a_missing_lane_stops_only_the_partition_that_needs_it_and_costs_o
             await apply(world.settings, GROUP.lanes)
             await eventually(lambda: len(set(done)) == 900, within_s=90, why=f"{len(set(done))} of 900")
         assert len(done) == 900, "nothing was done twice"
+
+
+@pytest.mark.parametrize("is_there_at_first", [False, True], ids=["from the start", "deleted meanwhile"])
+async def test_a_missing_lane_stops_with_ordered_retries_too_only_the_partition_that_needs_it(
+    kafka, topic_prefix, is_there_at_first
+):
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            if number_of(message) < 1000 and message.attempt == 1:
+                raise Transient("later", retry_after_s=1.2)
+            done.append(number_of(message))
+
+        if not is_there_at_first:
+            await delete_topic(world, LANE)
+        engine = world.engine(handler, policy=replace(POLICY, retries=Retries.ORDERED))
+        with logged() as lines:
+            async with running(engine):
+                if is_there_at_first:
+                    await eventually(lambda: bool(lines["key_order_rebuilt"]), within_s=30)
+                    await delete_topic(world, LANE)
+                await healthy_partition_goes_on(world, engine, done)
+                assert await engine.live_fault() is None, "a restart would help nobody"
+                assert LANE in (await engine.ready_fault() or "")
+                await apply(world.settings, GROUP.lanes)
+                await eventually(lambda: len(set(done)) == 900, within_s=120, why=f"{len(set(done))} of 900")
+        assert not lines["consumer_replaced"], "no client was thrown away for it"
 
 
 async def test_later_records_of_a_key_do_not_wait_until_its_retry_is_in_the_lane(kafka, topic_prefix):

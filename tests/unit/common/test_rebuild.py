@@ -1,6 +1,7 @@
 """Holding partitions back until the order of their keys stands: whatever goes wrong, never without it."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
@@ -28,6 +29,8 @@ class Consumer:
     def __init__(self, **partitions: int) -> None:
         self.partitions = {"s": 1, "g.retry.5s": 1} | {n.replace("_", "."): c for n, c in partitions.items()}
         self.paused: set[TopicPartition] = set()
+        self.listed: set[str] = set()
+        self.refused: set[str] = set()
 
     def pause(self, *tps: TopicPartition) -> None:
         self.paused |= set(tps)
@@ -40,6 +43,13 @@ class Consumer:
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         return set(range(self.partitions[topic]))
+
+    async def topics(self) -> set[str]:
+        return self.listed
+
+    @property
+    def _client(self) -> SimpleNamespace:
+        return SimpleNamespace(cluster=SimpleNamespace(unauthorized_topics=self.refused))
 
 
 @pytest.fixture
@@ -104,3 +114,36 @@ async def test_topics_that_are_not_co_partitioned_are_held_back_until_the_assign
     await one.cancel()
     assert not one.runs
     assert (consumer.paused, told) == ({SOURCE, LANE}, [])
+
+
+@pytest.mark.parametrize(
+    ("listed", "refused", "is_held"),
+    [
+        pytest.param({"s"}, set(), False, id="Kafka does not have it: nobody stands in it"),
+        pytest.param({"s", "g.retry.5s"}, set(), True, id="Kafka has it, and the client has not heard of it"),
+        pytest.param({"s"}, {"g.retry.5s"}, True, id="Kafka does not say"),
+    ],
+)
+async def test_only_a_lane_that_is_surely_not_there_is_done_without(
+    ordered, monkeypatch, listed, refused, is_held
+):
+    async def committed(*_args, **_options):
+        return {SOURCE: OffsetAndMetadata(3, "")}
+
+    async def standing(*_args, lanes, **_options):
+        assert lanes == []
+        return {}
+
+    async def restored(_commits):
+        pass
+
+    monkeypatch.setattr(rebuild, "committed", committed)
+    monkeypatch.setattr(rebuild, "standing", standing)
+    consumer = Consumer(g_retry_5s=0)
+    consumer.listed, consumer.refused = listed, refused
+    one = Rebuild(GROUP, KafkaSettings(), ordered)
+    one.begin(consumer, [SOURCE], restored)
+    await asyncio.sleep(0.05)
+    assert one.runs is is_held
+    assert consumer.paused == ({SOURCE} if is_held else set())
+    await one.cancel()

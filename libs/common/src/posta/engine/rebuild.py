@@ -3,7 +3,8 @@
     assigned ──▶ paused ──commits and lanes read──▶ lines restored ──▶ resumed
                     └── Kafka silent, or topics not co-partitioned: alarm, again, for ever
 
-Order is the promise, so a partition never starts without its lines.
+Order is the promise, so a partition never starts without its lines. Nobody stands in a lane that is not
+there, so one that Kafka does not have holds nobody but the records that need it.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from posta.engine.ordered import Ordered
@@ -94,7 +96,7 @@ class Rebuild:
     async def _once(
         self, consumer: AIOKafkaConsumer, assigned: Collection[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata]:
-        self._check_counts(consumer)
+        await self._check_counts(consumer)
         group = self._kafka.topic_prefix + self._group.name
         stored = await committed(self._kafka, group=group, partitions=assigned, timeout_s=_COMMITS_S)
         lanes = [tp for tp in assigned if tp.topic in self._lanes]
@@ -110,7 +112,25 @@ class Rebuild:
             await asyncio.sleep(0)
         return stored
 
-    def _check_counts(self, consumer: AIOKafkaConsumer) -> None:
+    async def _check_counts(self, consumer: AIOKafkaConsumer) -> None:
         counts = {topic: len(consumer.partitions_for_topic(topic) or ()) for topic in self._topics}
-        if len(set(counts.values())) > 1 or 0 in counts.values():
+        unknown = {topic for topic, count in counts.items() if not count}
+        if unknown:
+            # Who has just started, or may not see a topic, knows as little of it as if it were not there.
+            there = await _asked_for(consumer, unknown)
+            if there:
+                raise Transient(f"it is not known yet who stands in {', '.join(sorted(there))}")
+        if len({count for count in counts.values() if count}) > 1:
             raise Transient(f"sources and lanes need the same number of partitions, and have {counts}")
+
+
+async def _asked_for(consumer: AIOKafkaConsumer, topics: Collection[str]) -> set[str]:
+    """Which of ``topics`` may hold records: Kafka has them, or does not let us know."""
+    try:
+        async with asyncio.timeout(_COMMITS_S):
+            listed = await consumer.topics()
+    except (TimeoutError, KafkaError) as exc:
+        raise Transient(f"Kafka does not name its topics: {type(exc).__name__}") from exc
+    # Nothing public says which topics were refused.
+    refused = consumer._client.cluster.unauthorized_topics  # noqa: SLF001
+    return {topic for topic in topics if topic in listed or topic in refused}
