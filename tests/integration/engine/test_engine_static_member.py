@@ -1,6 +1,7 @@
 """Static members on real Kafka: a restart keeps its partitions, a double of a member is found out."""
 
 import asyncio
+import time
 
 import pytest
 from support.engine_rig import GROUP, event, eventually, number_of, rig, running
@@ -45,6 +46,38 @@ async def test_a_static_member_comes_back_to_its_partitions_and_the_others_do_no
                 await eventually(lambda: len({number for _, number in done}) == 8, within_s=30)
             assert {name for name, _ in done} == {"a again", "b"}
             assert len(steady.status().assigned) == 3
+
+
+async def test_a_static_member_ends_within_five_seconds_of_sigterm_also_while_a_round_waits_for_somebody_else(
+    kafka, topic_prefix
+):
+    """It says no goodbye, so nothing but its client's own stop takes time."""
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+
+        async def handler(_message):
+            return None
+
+        took_s = []
+        steady = member(world, "b", handler)
+        async with running(steady):
+            alone, stop = member(world, "a", handler), asyncio.Event()
+            task = asyncio.create_task(alone.run(stop))
+            await eventually(lambda: shared(steady) and shared(alone), within_s=30)
+            took_s.append(await stopped_in(stop, task))
+            # A third one begins a round that waits for the absent one; it is told to stop meanwhile.
+            third, stop = member(world, "c", handler), asyncio.Event()
+            task = asyncio.create_task(third.run(stop))
+            await asyncio.sleep(2)
+            took_s.append(await stopped_in(stop, task))
+        assert max(took_s) < 6, f"{took_s}: five seconds, and what the test itself takes"
+
+
+async def stopped_in(stop, task):
+    """Seconds from the word to stop to the end of ``run``."""
+    began = time.monotonic()
+    stop.set()
+    await asyncio.wait_for(task, 30)
+    return time.monotonic() - began
 
 
 async def test_the_older_of_two_processes_with_one_instance_id_ends_with_a_clear_error(kafka, topic_prefix):
