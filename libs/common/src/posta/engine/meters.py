@@ -4,10 +4,8 @@ What happens to each record is a plain number (``posta.telemetry.tally``) whose 
 once; what merely *is*, such as how many are held, is looked at a few times a second (``Gauges``).
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-
-from prometheus_client import Counter, Histogram
 
 from posta.telemetry import names
 from posta.telemetry.tally import Count, Spread
@@ -52,8 +50,8 @@ class Meters:
     def __init__(self, group: str) -> None:
         self._group = group
         self._topics: dict[str, TopicMeters] = {}
-        self._waits: dict[tuple[str, str], Counter] = {}
-        self._lateness: dict[str, Histogram] = {}
+        self._waits: dict[tuple[str, str], Callable[[], None]] = {}
+        self._lateness: dict[str, Callable[[float], None]] = {}
         self.age: Spread = names.MESSAGE_AGE.labels(group)
 
     def of(self, topic: str) -> TopicMeters:
@@ -73,17 +71,17 @@ class Meters:
 
     def waits(self, lane: str, cause: str) -> None:
         """A wait began, in a lane (or ``memory``)."""
-        counter = self._waits.get((lane, cause))
-        if counter is None:
-            counter = self._waits[lane, cause] = names.RETRIES.labels(self._group, lane, cause)
-        counter.inc()
+        count = self._waits.get((lane, cause))
+        if count is None:
+            count = self._waits[lane, cause] = names.RETRIES.labels(self._group, lane, cause).inc
+        count()
 
     def was_late(self, lane: str, seconds: float) -> None:
         """A record that had waited was handled so long after its not-before time."""
-        histogram = self._lateness.get(lane)
-        if histogram is None:
-            histogram = self._lateness[lane] = names.RETRY_LATENESS.labels(self._group, lane)
-        histogram.observe(seconds)
+        observe = self._lateness.get(lane)
+        if observe is None:
+            observe = self._lateness[lane] = names.RETRY_LATENESS.labels(self._group, lane).observe
+        observe(seconds)
 
     def died(self, cause: str) -> None:
         """A record became a dead letter."""
