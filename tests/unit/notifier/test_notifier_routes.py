@@ -231,6 +231,19 @@ async def test_who_takes_no_direct_messages_is_answered_in_the_channel_and_only_
     assert await world.handler.apologise(*_given_up(by_channel.event, refused)) == []
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+async def test_what_was_asked_in_private_is_answered_there_whole(parts):
+    world = World()
+    text = "\n\n".join(f"{number} " + "x" * 1800 for number in range(parts))
+    reply = discord_reply(text=text)
+    private = reply.data.target.model_copy(update={"ephemeral": True})
+    await world.handle(replace(reply, data=reply.data.model_copy(update={"target": private})))
+    edit, *follow_ups = world.requests
+    assert edit.method == "PATCH"
+    assert json.loads(edit.content)["content"].startswith("0 x")
+    assert [json.loads(one.content)["flags"] for one in follow_ups] == [64] * (parts - 1)
+
+
 async def test_what_was_asked_in_private_is_never_answered_in_public():
     world = World(bot=False, routes={"answers": {"fallback": ["channel", "ops"]}})
     reply = late(text="A secret.")

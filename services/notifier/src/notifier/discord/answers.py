@@ -65,7 +65,7 @@ class Answers:
         patch = original_message(self._api_url, target, "PATCH")
         self._check_token(event, target, wait_s=self._discord.wait_s(patch))
         self._discord.check_open(patch)
-        is_ephemeral = target.ephemeral or await self._edit(event, target, split)
+        is_ephemeral = await self._edit(event, target, split) or target.ephemeral
         for number, text in enumerate(split.parts[1:], 2):
             self._check_token(event, target, wait_s=0.0)
             rest = split.rest if number == len(split.parts) else None
