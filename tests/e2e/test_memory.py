@@ -31,7 +31,7 @@ def test_who_uses_forget_is_told_so_in_private_and_is_forgotten(posta, locale, d
     asked = posta.ask("", command="forget", options={}, user=who, channel="general", locale=locale)
     found = shown(posta, asked)
     assert found["edits"][-1]["content"].startswith(done)
-    assert found["initial"]["data"]["flags"] == 64, "only the person sees it"
+    assert found["initial"]["body"]["data"]["flags"] == 64, "only the person sees it"
     assert "0 questions with their answers in 0 conversations" in remembered(posta, who)
 
 

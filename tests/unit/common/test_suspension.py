@@ -8,6 +8,8 @@ import pytest
 from posta.engine import suspension
 from posta.engine.suspension import Suspended, Suspension
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def quick(monkeypatch):

@@ -19,6 +19,8 @@ from posta.settings import ServiceSettings, ShutdownSettings, load
 from posta_cli.reference.services import all_services
 from posta_cli.reference.variables import variables
 
+pytestmark = pytest.mark.slow
+
 ROOT = compose.ROOT
 SERVICES = {service.name: service.settings for service in all_services()}
 OWN = {**SERVICES, "setup": ServiceSettings}

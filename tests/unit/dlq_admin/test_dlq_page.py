@@ -7,6 +7,8 @@ from support.dlq_console import ORIGIN, console
 from dlq_admin.sessions import Session
 from posta.errors import Transient
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "<script>alert(1)</script>"
 BREAKOUTS = (
     SCRIPT,
@@ -206,7 +208,6 @@ async def test_equal_failures_are_decided_together_and_others_stay():
     assert nothing.status_code == 422
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("attack", BREAKOUTS)
 async def test_nothing_a_dead_letter_brings_becomes_markup(attack):
     hostile = headers(

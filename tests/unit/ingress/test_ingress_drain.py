@@ -11,6 +11,8 @@ from posta.domain.envelope import Event
 from posta.domain.payloads import EventPublished
 from posta.topics import EVENTS_PUBLISHED
 
+pytestmark = pytest.mark.slow
+
 
 def event(number):
     data = EventPublished(
@@ -79,7 +81,6 @@ async def test_nothing_is_removed_before_it_is_confirmed(rig):
     assert list(dict.fromkeys(rig.publisher.ids)) == ["a", "b"]
 
 
-@pytest.mark.slow
 async def test_a_file_that_fails_to_forget_does_not_flood_kafka(rig, monkeypatch):
     await fill(rig, "a", "b")
     original = rig.spool.remove
@@ -137,7 +138,6 @@ async def test_an_outage_while_draining_keeps_everything(rig):
     assert list(dict.fromkeys(rig.publisher.ids)) == [*(f"x{i}" for i in range(600)), "e1"]
 
 
-@pytest.mark.slow
 async def test_an_event_that_reached_the_spool_late_is_found(rig):
     async with rig.draining():
         await rig.until_direct()

@@ -17,6 +17,8 @@ from posta.domain.envelope import header
 from posta.http.server import serving
 from posta.settings import HttpSettings
 
+pytestmark = pytest.mark.slow
+
 PATH = "/discord-interactions"
 
 
@@ -76,7 +78,6 @@ async def test_it_may_come_in_pieces_and_several_at_once_and_is_answered_in_orde
     assert len(rig.publisher.ids) == 3
 
 
-@pytest.mark.slow
 async def test_other_requests_share_the_connection(rig):
     async with listening(rig) as port, connected(port) as (reader, writer):
         for _ in range(2):
@@ -120,12 +121,10 @@ async def assert_alike(rig, *contents, **headers):
             assert (await http.get("/health/live")).status_code == 200
 
 
-@pytest.mark.slow
 async def test_a_refusal_is_the_same_by_either_way(rig):
     await assert_alike(rig, b"[]", b"{", b'{"type":2}', b"x" * (MAX_BODY + 1))
 
 
-@pytest.mark.slow
 async def test_a_bad_signature_and_a_defect_are_told_the_same_by_either_way(rig, monkeypatch):
     await assert_alike(rig, b"{}", **{"x-signature-ed25519": "0" * 128})
     monkeypatch.setattr(rig.interactions, "_answer", None)

@@ -7,6 +7,8 @@ from posta_cli.errors import EX_CONFIG
 from posta_cli.supervisor.backoff import RestartPolicy
 from posta_cli.supervisor.unit import LaunchFailedError, Phase, Unit
 
+pytestmark = pytest.mark.slow
+
 SOON = RestartPolicy(first_delay_s=0.01, max_delay_s=0.02)
 
 

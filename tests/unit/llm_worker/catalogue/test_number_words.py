@@ -66,5 +66,6 @@ def test_other_numbers_in_words_are_no_figures(text):
     assert figures_in(text) == []
 
 
+@pytest.mark.slow
 def test_hostile_text_is_read_quickly():
     assert figures_in("twenty " * 20_000) == []
