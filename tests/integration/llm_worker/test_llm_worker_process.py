@@ -65,6 +65,9 @@ async def test_a_redelivered_question_is_answered_again_for_nothing(around):
 
 
 async def test_a_worker_killed_while_it_waits_costs_at_most_one_call_more_for_each_question(around):
+    around.models(
+        "models: {main: {provider: main, limits: {rpm: 1000}}}"
+    )  # or the first four alone would be asked
     asked = [question(n) for n in range(8)]
     around.llm.script = lambda call: Reply(delay_s=60 if call.number == 1 else 0.2)
     with around.worker() as worker:
@@ -306,7 +309,7 @@ async def test_a_worker_may_start_before_its_database_does(kafka, topic_prefix, 
     ("env", "reason"),
     [
         ({"POSTA_LLM__BASE_URL": "ftp://x"}, "POSTA_LLM__BASE_URL"),
-        ({"POSTA_CONFIG_DIR": "/nowhere"}, "/nowhere/prompts/answer.yaml: cannot be read"),
+        ({"POSTA_CONFIG_DIR": "/nowhere"}, "/nowhere/faq.yaml: cannot be read"),
     ],
 )
 def test_a_wrong_configuration_stops_the_start_and_is_named(tmp_path, env, reason):

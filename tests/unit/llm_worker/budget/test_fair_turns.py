@@ -199,6 +199,21 @@ async def test_a_second_refusal_without_a_number_gives_the_limit_away():
     assert purse.view.windows[0].limit is None, "what was only inferred is forgotten again"
 
 
+async def test_nothing_is_inferred_about_a_limit_from_a_server_that_is_away_for_a_while():
+    office = Office()
+    purse = office.purse()
+    await answered_before(office)
+    for calls in (6, 8):
+        had = await reserved(purse, *[("a", False)] * calls)
+        for reservation in had[1:]:
+            settled(purse, reservation)
+        settled(purse, had[0], told=Told(retry_after_s=40.0, is_refusal=False))
+        await purse.look()
+        assert purse.view.closed_s == pytest.approx(40.0)
+        assert purse.view.windows[0].limit is None
+        office.now += 62
+
+
 async def test_what_others_use_of_the_same_account_is_noticed():
     office = Office(tpm=1000)
     purse = office.purse()

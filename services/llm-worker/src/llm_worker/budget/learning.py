@@ -20,7 +20,7 @@ def learn(book: Book, told: Told, rules: Rules) -> None:
             _notice_others(book, window, one, told.age_s)
     if told.retry_after_s is None:
         return
-    if book.now >= book.closed_until:
+    if told.is_refusal and book.now >= book.closed_until:
         _infer(book, windows["rpm"], told, rules)
     book.closed_until = max(book.closed_until, book.now + told.retry_after_s - told.age_s)
 

@@ -131,10 +131,11 @@ class HttpProvider:
         limits = limits_told(response.headers, form, now=now)
         if not isinstance(verdict, Failed):
             return Told(limits=limits)
-        wait_s = retry_after_s(response.headers, now=now)
+        limits += verdict.limits
         if isinstance(verdict.failure, NotNow):
-            wait_s = verdict.failure.wait_s
-        return Told(limits=limits + verdict.limits, retry_after_s=wait_s)
+            return Told(limits=limits, retry_after_s=verdict.failure.wait_s)
+        wait_s = retry_after_s(response.headers, now=now)
+        return Told(limits=limits, retry_after_s=wait_s, is_refusal=False)
 
     def _attributes(self, request: Request) -> dict[str, str | int]:
         port = self._host.port or (443 if self._host.scheme == "https" else 80)

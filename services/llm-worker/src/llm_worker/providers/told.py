@@ -46,7 +46,9 @@ class Told:
 
     limits: tuple[LimitTold, ...] = ()
     retry_after_s: float | None = None
-    """Of a 429: until then every call would be refused."""
+    """Of a 429, or of another failure that said so: until then every call would fail."""
+    is_refusal: bool = True
+    """Whether a 429 said when; from a 503 nothing can be inferred about a limit."""
     age_s: float = 0.0
     """How long ago the response began: what it says is of that moment, and a long answer ends much later."""
 
