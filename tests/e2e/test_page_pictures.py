@@ -151,13 +151,13 @@ def test_a_full_bucket_is_closed_until_it_opens_and_nothing_is_sent_into_it(post
 
 def test_a_webhook_deleted_on_the_page_is_called_once_more_and_its_owner_is_told(posta, page, tmp_path):
     registered(posta, tmp_path, "retired", channel="archive")
-    posta.publish(event("retired", "backup.succeeded", "The last one that arrives"))
+    assert posta.publish(event("retired", "backup.succeeded", "The last one that arrives")).status_code == 202
     page.get_by_test_id("channel-archive").click(timeout=PATIENCE_MS)
     expect(said(page, "The last one that arrives")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_test_id("delete-retired").click()
     hook = page.get_by_test_id("hook-retired")
     expect(hook).to_have_attribute("data-state", "deleted")
-    posta.publish(event("retired", "backup.succeeded", "Nobody sees this"))
+    assert posta.publish(event("retired", "backup.succeeded", "Nobody sees this")).status_code == 202
     page.get_by_test_id("channel-ops").click()
     expect(said(page, "retired")).to_be_visible(timeout=PATIENCE_MS)
     shoot(page, "owner-told")

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 EVERY_S = 10.0
 _SOONEST_S = 1.0
 """Between two looks at the registry, however many unknown names are asked for."""
-_WAIT_S = 2.0
+_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
