@@ -76,12 +76,23 @@ class Directory:
         self._seal = seal
         self._hosts = hosts
         self._read_at = -SOONEST_S
+        """When the last look began: it knows nothing of what was registered since."""
+        self._reading = asyncio.Lock()
 
     async def find(self, destination_id: str) -> Known | None:
         """The destination of that id; None when there is none. Raises ``Unavailable`` for an unknown one."""
-        if destination_id not in self._known and time.monotonic() - self._read_at >= SOONEST_S:
-            await self.refresh()
+        if destination_id not in self._known and self._registry is not None:
+            await self._look_again(destination_id, self._registry)
         return self._known.get(destination_id)
+
+    async def _look_again(self, destination_id: str, registry: Registry) -> None:
+        """All that ask at once share a look; after one that is not old enough they wait for the next."""
+        asked = time.monotonic()
+        async with self._reading:
+            if self._read_at > asked or destination_id in self._known:
+                return
+            await asyncio.sleep(max(0.0, self._read_at + SOONEST_S - asked))
+            await self._read(registry)
 
     def owner_of(self, destination_id: str) -> str | None:
         """Who is told that a destination was disabled: its owner's destination, else the default one."""
@@ -106,7 +117,12 @@ class Directory:
         """Read the registry. Raises ``Unavailable``."""
         if self._registry is None:
             return
-        registered, disabled = await self._registry.all(), await self._registry.disabled()
+        async with self._reading:
+            await self._read(self._registry)
+
+    async def _read(self, registry: Registry) -> None:
+        begun = time.monotonic()
+        registered, disabled = await registry.all(), await registry.disabled()
         known = dict(self._configured)
         for one in registered:
             opened = self._opened(one)
@@ -116,7 +132,7 @@ class Directory:
             name: replace(one, disabled=disabled[name].why) if name in disabled else one
             for name, one in known.items()
         }
-        self._read_at = time.monotonic()
+        self._read_at = begun
         names.DESTINATIONS_DISABLED.set(len(disabled))
 
     @asynccontextmanager
