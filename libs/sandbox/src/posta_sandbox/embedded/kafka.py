@@ -143,6 +143,11 @@ async def can_create_topics(bootstrap_servers: str) -> bool:
         response = await client.create_topics([topic], validate_only=True)
     except (KafkaError, OSError):
         return False
+    except AttributeError:
+        # aiokafka asks the controller, and takes it for granted that the metadata name one.
+        if client._client.cluster.controller is None:  # noqa: SLF001 - there is no other way to know
+            return False
+        raise
     finally:
         await client.close()
     return all(error[1] == 0 for error in response.topic_errors)
