@@ -16,6 +16,7 @@ from typing import Protocol
 
 from posta.destinations import Destinations
 from posta.errors import Unavailable
+from posta.looking import Looks
 from posta.postgres.destinations import Registered
 from posta.tasks import end, within
 from posta.telemetry.logs import get_logger
@@ -59,11 +60,8 @@ class AddressBook:
         self._configured = configured
         self._registry = registry
         self._file = file
-        self._clock = clock
-        self._sleep = sleep
-        self._reading = asyncio.Lock()
+        self._looks = Looks(self._read, soonest_s=_SOONEST_S, clock=clock, sleep=sleep)
         self._registered = _remembered(file)
-        self._read_at = float("-inf")
 
     @property
     def addresses(self) -> Addresses:
@@ -80,28 +78,17 @@ class AddressBook:
         if self._registry is None or names <= self.addresses.names:
             return
         try:
-            await within(_WAIT_S, self._look_for(names))
+            await within(_WAIT_S, self._looks.look_unless(lambda: names <= self.addresses.names))
         except TimeoutError:
             log.warning("destinations_not_read", reason="PostgreSQL does not answer")
 
-    async def _look_for(self, names: frozenset[str]) -> None:
-        asked = self._clock()
-        async with self._reading:
-            if self._read_at >= asked or names <= self.addresses.names:
-                return
-            if (wait_s := self._read_at + _SOONEST_S - asked) > 0:
-                await self._sleep(wait_s)
-            await self._read()
-
     async def refresh(self) -> None:
         """Read the registry; while the database is away what was read last stays."""
-        async with self._reading:
-            await self._read()
+        await self._looks.look()
 
     async def _read(self) -> None:
         if self._registry is None:
             return
-        self._read_at = self._clock()
         try:
             found = frozenset(one.id for one in await self._registry.all())
         except Unavailable as exc:

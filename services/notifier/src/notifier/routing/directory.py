@@ -5,7 +5,6 @@ what was read last holds.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from posta.destinations import Destinations
 from posta.destinations_sealed import HOSTS_VARIABLE, KEY_VARIABLE, RefusedUrl, Seal, checked_url
 from posta.domain.language import Language
 from posta.errors import Unavailable
+from posta.looking import Looks
 from posta.postgres.destinations import Disabled, Registered
 from posta.tasks import end
 from posta.telemetry import names
@@ -75,24 +75,13 @@ class Directory:
         self._registry = registry
         self._seal = seal
         self._hosts = hosts
-        self._read_at = -SOONEST_S
-        """When the last look began: it knows nothing of what was registered since."""
-        self._reading = asyncio.Lock()
+        self._looks = Looks(self._read, soonest_s=SOONEST_S)
 
     async def find(self, destination_id: str) -> Known | None:
         """The destination of that id; None when there is none. Raises ``Unavailable`` for an unknown one."""
         if destination_id not in self._known and self._registry is not None:
-            await self._look_again(destination_id, self._registry)
+            await self._looks.look_unless(lambda: destination_id in self._known)
         return self._known.get(destination_id)
-
-    async def _look_again(self, destination_id: str, registry: Registry) -> None:
-        """All that ask at once share a look; after one that is not old enough they wait for the next."""
-        asked = time.monotonic()
-        async with self._reading:
-            if self._read_at > asked or destination_id in self._known:
-                return
-            await asyncio.sleep(max(0.0, self._read_at + SOONEST_S - asked))
-            await self._read(registry)
 
     def owner_of(self, destination_id: str) -> str | None:
         """Who is told that a destination was disabled: its owner's destination, else the default one."""
@@ -115,14 +104,12 @@ class Directory:
 
     async def refresh(self) -> None:
         """Read the registry. Raises ``Unavailable``."""
+        await self._looks.look()
+
+    async def _read(self) -> None:
         if self._registry is None:
             return
-        async with self._reading:
-            await self._read(self._registry)
-
-    async def _read(self, registry: Registry) -> None:
-        begun = time.monotonic()
-        registered, disabled = await registry.all(), await registry.disabled()
+        registered, disabled = await self._registry.all(), await self._registry.disabled()
         known = dict(self._configured)
         for one in registered:
             opened = self._opened(one)
@@ -132,7 +119,6 @@ class Directory:
             name: replace(one, disabled=disabled[name].why) if name in disabled else one
             for name, one in known.items()
         }
-        self._read_at = begun
         names.DESTINATIONS_DISABLED.set(len(disabled))
 
     @asynccontextmanager
