@@ -72,21 +72,17 @@ def matches(patterns: tuple[str, ...], text: str) -> bool:
 
 def find_key(keys: Iterable[ApiKey], key: str, *, now: float) -> Principal | None:
     """Whose key this is at ``now``, in time that does not depend on how much of it is right."""
-    digest = digest_of(key)
+    return holder_of(keys, digest_of(key), now=now)
+
+
+def holder_of(keys: Iterable[ApiKey], digest: bytes, *, now: float) -> Principal | None:
+    """As ``find_key``, for the key that has this digest."""
     found = None
     for known in keys:
         is_valid = known.expires_at is None or now < known.expires_at
         if hmac.compare_digest(known.sha256, digest) and is_valid:
             found = known.principal
     return found
-
-
-def is_held(keys: Iterable[ApiKey], digest: bytes, *, now: float) -> bool:
-    """Whether one of ``keys`` that is valid at ``now`` has this digest."""
-    return any(
-        hmac.compare_digest(known.sha256, digest) and (known.expires_at is None or now < known.expires_at)
-        for known in keys
-    )
 
 
 def describe_key(key: str, *, name: str, scopes: frozenset[str]) -> str:
@@ -124,7 +120,7 @@ class ApiKeys:
 
     def holds(self, digest: bytes) -> bool:
         """Whether one of them has this digest."""
-        return is_held(self._keys, digest, now=0.0)
+        return holder_of(self._keys, digest, now=0.0) is not None
 
     def authenticate(self, key: str) -> Principal | None:
         """Whose key this is, in time that does not depend on how much of it is right."""

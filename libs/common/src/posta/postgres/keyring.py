@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key, is_held
+from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key, holder_of
 from posta.errors import Unavailable
 from posta.tasks import end, within
 from posta.telemetry.logs import get_logger
@@ -70,7 +70,9 @@ class KeyRing:
 
     def holds(self, digest: bytes) -> bool:
         """Whether the key with this digest is still accepted, as far as is known now."""
-        return self._configured.holds(digest) or is_held(self._stored, digest, now=self._clock())
+        if self._configured.holds(digest):
+            return True
+        return holder_of(self._stored, digest, now=self._clock()) is not None
 
     async def identify(self, key: str) -> Principal | None:
         """Whose key this is; one that is not known is looked for, so that a fresh one works at once."""
