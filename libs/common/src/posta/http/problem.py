@@ -74,14 +74,17 @@ def install_problem_details(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unexpected(_request: Request, exc: Exception) -> JSONResponse:
         log.error("http_unexpected_error", exc_info=exc)
-        return problem_response(
-            Problem(
-                500,
-                "Something went wrong on our side",
-                "Try again; if it goes on, tell an operator the trace id.",
-                trace_id=current_trace_id(),
-            )
-        )
+        return problem_response(unexpected())
+
+
+def unexpected() -> Problem:
+    """What an error of ours is answered with: where to look for it, and nothing of what it was."""
+    return Problem(
+        500,
+        "Something went wrong on our side",
+        "Try again; if it goes on, tell an operator the trace id.",
+        trace_id=current_trace_id(),
+    )
 
 
 def invalid(errors: list[Any]) -> Problem:

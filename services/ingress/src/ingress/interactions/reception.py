@@ -9,10 +9,10 @@ from opentelemetry.trace import SpanKind
 
 from ingress.interactions.route import PATH, Interactions
 from ingress.interactions.wire import Arrival
-from posta.http.problem import Problem, problem_response
+from posta.http.problem import Problem, problem_response, unexpected
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
-from posta.telemetry.tracing import RECORDED, TRACE_HEADERS, Passage, context_of, current_trace_id, span
+from posta.telemetry.tracing import RECORDED, TRACE_HEADERS, Passage, context_of, span
 
 log = get_logger(__name__)
 _METHOD = "POST"
@@ -88,14 +88,7 @@ class Reception:
         except Exception as exc:
             # Whatever it is, Discord gets an answer and the operator the error.
             log.exception("http_unexpected_error", error=type(exc).__name__)
-            return _refusal(
-                Problem(
-                    500,
-                    "Something went wrong on our side",
-                    "Try again; if it goes on, tell an operator the trace id.",
-                    trace_id=current_trace_id(),
-                )
-            )
+            return _refusal(unexpected())
         return Answer(_OK, _JSON, body)
 
 
