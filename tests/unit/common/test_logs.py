@@ -76,3 +76,21 @@ os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == "went on"
+
+
+def test_of_a_flood_of_our_own_lines_some_are_written_and_every_error():
+    program = """
+from posta.telemetry.logs import get_logger, setup_logging
+setup_logging(service="llm-worker", version="1.2", level="info", sampled_per_s=20)
+log = get_logger("t")
+for _ in range(2000):
+    log.warning("message_will_be_retried")
+for _ in range(50):
+    log.error("message_given_up")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    retried = [line for line in found if line["event"] == "message_will_be_retried"]
+    assert 20 < len(retried) < 200
+    assert sum(line.get("omitted", 0) + 1 for line in retried) in range(1900, 2001)
+    assert len(found) - len(retried) == 50

@@ -38,7 +38,12 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
     _know_what_is_absent()
     try:
         loaded = load(settings)
-        setup_logging(service=name, version=service_version(), level=loaded.log.level)
+        setup_logging(
+            service=name,
+            version=service_version(),
+            level=loaded.log.level,
+            sampled_per_s=loaded.log.sampled_per_s,
+        )
         _tell(adopted)
         provider = setup_tracing(service=name, version=service_version())
         code = _loop_runner().run(_supervise(loaded, serve))

@@ -113,6 +113,10 @@ class LogSettings(Group):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe level that is written."""
 
+    sampled_per_s: int = Field(default=100, ge=0)
+    """Lines of one event name that are written in full each second; beyond them one in a hundred, which says
+    how many were ``omitted``. Errors are always written. 0: everything is."""
+
 
 class ShutdownSettings(Group):
     """How the service ends."""

@@ -9,12 +9,18 @@ from prometheus_client import Counter, Gauge, Histogram
 from posta.telemetry.tally import TallyCounter, TallyHistogram
 
 _LLM_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120)
+_HTTP_BUCKETS = Histogram.DEFAULT_BUCKETS[:-1]  # without infinity
 _LATENESS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 # --- HTTP, every service -------------------------------------------------------------------------
-HTTP_REQUESTS = Counter("posta_http_requests_total", "HTTP requests answered.", ["route", "method", "code"])
-HTTP_SECONDS = Histogram(
-    "posta_http_request_duration_seconds", "Time to answer an HTTP request.", ["route", "method"]
+HTTP_REQUESTS = TallyCounter(
+    "posta_http_requests_total", "HTTP requests answered.", ["route", "method", "code"]
+)
+HTTP_SECONDS = TallyHistogram(
+    "posta_http_request_duration_seconds",
+    "Time to answer an HTTP request.",
+    ["route", "method"],
+    buckets=_HTTP_BUCKETS,
 )
 
 # --- Kafka: publishing ---------------------------------------------------------------------------
@@ -137,13 +143,16 @@ CLOCK_OFFSET = Gauge(
 )
 
 # --- ingress -------------------------------------------------------------------------------------
-INGRESS_ACCEPTED = Counter("posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"])
+INGRESS_ACCEPTED = TallyCounter(
+    "posta_ingress_accepted_total", "Requests kept safe, by where.", ["kind", "where"]
+)
 INGRESS_REJECTED = Counter(
     "posta_ingress_rejected_total", "Requests turned away, by reason.", ["kind", "reason"]
 )
-ACK_SECONDS = Histogram(
+ACK_SECONDS = TallyHistogram(
     "posta_ingress_ack_seconds",
     "Time to acknowledge an interaction; Discord allows 3 s.",
+    (),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3),
 )
 SPOOL_DEPTH = Gauge("posta_spool_messages", "Events in the local spool, not yet in Kafka.")
@@ -177,7 +186,7 @@ SCHEDULED = Counter(
 )
 
 # --- ingress: limits and the life of interactions ------------------------------------------------
-INTERACTIONS = Counter(
+INTERACTIONS = TallyCounter(
     "posta_ingress_interactions_total",
     "Interactions by Discord's type and what they were answered with.",
     ["type", "answer"],
@@ -346,7 +355,7 @@ DLQ_ACTIONS = Counter("posta_dlq_actions_total", "What admins did with dead lett
 
 # --- names of the earlier systems ----------------------------------------------------------------
 # What their users watch, with the same names; each service fills in what it knows.
-LEGACY_TOTAL = Counter("discord_interactions_total", "Discord interactions handled.")
+LEGACY_TOTAL = TallyCounter("discord_interactions_total", "Discord interactions handled.", ())
 LEGACY_SUCCESS = Gauge("discord_interactions_success", "Of those, how many got what they wanted or a reason.")
 LEGACY_FAILED = Gauge("discord_interactions_failed", "Of those, how many were lost through us.")
 LEGACY_RESPONSE_MS = Gauge("discord_response_time_ms", "Mean time to answer, of the newest.")

@@ -18,8 +18,13 @@ class Tally:
     def __init__(self) -> None:
         self._times: deque[tuple[float, float]] = deque(maxlen=_AVERAGED)
         self._under_way = 0
+        self._total = names.LEGACY_TOTAL.labels()
+        self._lost = 0
+        self._heard = 0
         names.LEGACY_RESPONSE_MS.set_function(self.mean_ms)
         names.LEGACY_WORKERS.set_function(lambda: self._under_way)
+        names.LEGACY_FAILED.set_function(lambda: self._lost)
+        names.LEGACY_SUCCESS.set_function(lambda: self._heard)
 
     def begun(self) -> None:
         """Count one interaction as being answered."""
@@ -31,8 +36,11 @@ class Tally:
 
     def ended(self, outcome: str) -> None:
         """Count an interaction by how it ended."""
-        names.LEGACY_TOTAL.inc()
-        (names.LEGACY_FAILED if outcome in _FAILURES else names.LEGACY_SUCCESS).inc()
+        self._total.inc()
+        if outcome in _FAILURES:
+            self._lost += 1
+        else:
+            self._heard += 1
 
     def answered(self, took_s: float) -> None:
         """Take the time of one answer into the average."""

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from ingress.limits.window import Hits, Quota, Request, longest_window_s, take_all
+from ingress.limits.window import Hits, Quota, Request, take_all
 
 _KEYS_MOST = 50_000
 
@@ -19,13 +19,15 @@ class MemoryWindows:
     def take(self, requests: Sequence[Request], *, now: float) -> list[Quota | None]:
         """Count each request, or name the quota that refuses it."""
         verdicts = take_all(requests, self._hits, now)
-        for key, window_s in longest_window_s(requests).items():
-            if key in self._hits:
-                self._hits.move_to_end(key)
-                self._ends[key] = now + window_s
-        while len(self._hits) > self._keys_most:
-            key, _ = self._hits.popitem(last=False)
-            self._ends.pop(key, None)
+        hits, ends = self._hits, self._ends
+        for request in requests:
+            for key, _, window_s, _ in request:
+                if key in hits:
+                    hits.move_to_end(key)
+                    ends[key] = max(ends.get(key, 0.0), now + window_s)
+        while len(hits) > self._keys_most:
+            key, _ = hits.popitem(last=False)
+            ends.pop(key, None)
         return verdicts
 
     def active(self, *, now: float) -> int:

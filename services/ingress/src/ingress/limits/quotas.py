@@ -8,6 +8,8 @@ from ingress.interactions.decision import KeepThenAnswer
 from ingress.limits.window import Quota, Request
 
 _MINUTE_S = 60.0
+# Of an enum's member, a value is looked up by a call each time.
+_REPEATED, _TOO_OFTEN = Notice.REPEATED.value, Notice.TOO_OFTEN.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,25 +25,21 @@ class LimitPolicy:
     def request(self, message: KeepThenAnswer) -> Request:
         """Everything ``message`` must fit into; a repetition is told before a limit."""
         quotas = []
+        conversation, person = message.conversation, message.person
         if self.dedupe_window_ms:
             digest = hashlib.sha256(f"{message.name}\n{message.text.casefold()}".encode()).hexdigest()[:32]
-            quotas.append(
-                Quota(
-                    key=f"text:{message.conversation}:{digest}",
-                    limit=1,
-                    window_s=self.dedupe_window_ms / 1000,
-                    reason=Notice.REPEATED.value,
-                )
-            )
-        limits = [
-            (f"conversation:{message.conversation}", self.per_conversation),
-            (f"user:{message.person}", self.per_user),
-            (f"guild:{message.guild}", self.per_guild if message.guild else 0),
-            (f"command:{message.name}:{message.person}", message.per_user_per_minute or 0),
-        ]
-        quotas += [
-            Quota(key=key, limit=limit, window_s=_MINUTE_S, reason=Notice.TOO_OFTEN.value)
-            for key, limit in limits
-            if limit
-        ]
+            key, window_s = f"text:{conversation}:{digest}", self.dedupe_window_ms / 1000
+            quotas.append(Quota(key, 1, window_s, _REPEATED))
+        if self.per_conversation:
+            quotas.append(_minute(f"conversation:{conversation}", self.per_conversation))
+        if self.per_user:
+            quotas.append(_minute(f"user:{person}", self.per_user))
+        if self.per_guild and message.guild:
+            quotas.append(_minute(f"guild:{message.guild}", self.per_guild))
+        if message.per_user_per_minute:
+            quotas.append(_minute(f"command:{message.name}:{person}", message.per_user_per_minute))
         return tuple(quotas)
+
+
+def _minute(key: str, limit: int) -> Quota:
+    return Quota(key, limit, _MINUTE_S, _TOO_OFTEN)

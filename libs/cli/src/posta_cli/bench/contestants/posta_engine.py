@@ -20,7 +20,7 @@ from posta.engine.message import Message, Publish, RawRecord, as_message, as_raw
 from posta.engine.policy import EnginePolicy
 from posta.errors import Transient
 from posta.kafka.producer import Producer
-from posta.settings import KafkaSettings
+from posta.settings import KafkaSettings, LogSettings
 from posta.telemetry.logs import setup_logging
 from posta.telemetry.tracing import setup_tracing
 from posta.topics import Group, Topic
@@ -162,7 +162,8 @@ async def consume(task: Task) -> None:
 
 def main() -> None:
     """Set telemetry up as ``posta.service`` does, and run."""
-    setup_logging(service="bench", version="0", level="info")
+    log = LogSettings()
+    setup_logging(service="bench", version="0", level=log.level, sampled_per_s=log.sampled_per_s)
     provider = setup_tracing(service="bench", version="0")
     asyncio.Runner(loop_factory=uvloop.new_event_loop).run(consume(read_task(sys.argv[1:])))
     provider.shutdown()
