@@ -1,9 +1,12 @@
 """The keys a service accepts: those it was configured with, and those last read from the database."""
 
+import asyncio
+
 import pytest
 
 from posta.auth import ApiKey, ApiKeys, Principal, describe_key, digest_of, new_key
 from posta.errors import Unavailable
+from posta.postgres import keyring
 from posta.postgres.keyring import KeyRing
 
 
@@ -18,6 +21,7 @@ class Source:
 
     async def usable(self):
         self.reads += 1
+        await asyncio.sleep(0)
         if self.away:
             raise Unavailable("postgres", "the test said so")
         return self.keys
@@ -52,15 +56,32 @@ async def test_configured_and_stored_keys_are_both_known():
     assert ring.authenticate(new_key()) is None
 
 
-async def test_a_key_made_a_moment_ago_is_looked_for_but_not_at_every_guess():
-    key, source, clock = new_key(), Source(), Clock()
-    ring = KeyRing(NO_KEYS, source, clock=clock)
-    assert await ring.identify(key) is None
+async def test_a_key_made_a_moment_ago_is_known_at_once():
+    key, source, slept = new_key(), Source(), []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    ring = KeyRing(NO_KEYS, source, sleep=sleep)
+    await ring.refresh()
     source.keys = (stored(key),)
-    assert await ring.identify(key) is None
-    assert source.reads == 1
-    clock.now += 1
     assert (await ring.identify(key)).name == "bot"
+    assert 0 < slept[0] <= 1, "the look before was a moment ago: the next one is a second behind it"
+
+
+async def test_however_many_wrong_keys_are_tried_at_once_two_looks_answer_them():
+    """The one that began with the first of them, and one that began after the last."""
+    source = Source()
+    ring = KeyRing(NO_KEYS, source, sleep=lambda _: asyncio.sleep(0))
+    assert await asyncio.gather(*(ring.identify(new_key()) for _ in range(50))) == [None] * 50
+    assert source.reads <= 2
+
+
+async def test_a_wrong_key_waits_for_a_database_that_hangs_no_longer_than_two_seconds(monkeypatch):
+    monkeypatch.setattr(keyring, "_WAIT_S", 0.01)
+    source = Source()
+    source.usable = asyncio.Event().wait
+    assert await KeyRing(NO_KEYS, source).identify(new_key()) is None
 
 
 async def test_a_key_ends_at_its_time_without_the_database():

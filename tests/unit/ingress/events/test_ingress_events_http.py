@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from support.ingress_rig import CONFIG, NOW
 
+from ingress.events import addresses
 from ingress.events.addresses import AddressBook
 from ingress.events.idempotency import Held, Idempotency, request_of
 from ingress.events.idempotency_store import MemoryStore
@@ -332,6 +333,31 @@ async def test_a_registered_destination_is_known_at_once_and_while_the_database_
     rig.events_of(book=AddressBook(configured, registry, file=file))
     assert (await rig.publish(EVENT | {"destination": "team"})).status_code == 202
     assert rig.publisher.written[-1][1].key == b"team"
+
+
+async def test_a_destination_that_cannot_be_looked_for_is_asked_for_again_later(rig):
+    """It may have been registered a moment ago: 422 would have its publisher throw the event away."""
+    registry = Registered("team")
+    registry.away = True
+    book = AddressBook(load_destinations(CONFIG / "destinations.yaml"), registry, clock=lambda: now)
+    rig.events_of(book=book)
+    now = 0.0
+    response = await rig.publish(EVENT | {"destination": "team"})
+    problem(response, 503)
+    assert response.headers["retry-after"] == "5"
+    assert (await rig.publish(EVENT)).status_code == 202, "one that is known needs no look"
+    registry.away, now = False, 2.0
+    assert (await rig.publish(EVENT | {"destination": "team"})).status_code == 202
+    problem(await rig.publish(EVENT | {"destination": "nobody's"}), 422)
+
+
+async def test_a_registry_that_hangs_is_no_reason_to_refuse_for_good(monkeypatch):
+    monkeypatch.setattr(addresses, "_WAIT_S", 0.01)
+    registry = Registered()
+    registry.all = asyncio.Event().wait
+    book = AddressBook(load_destinations(CONFIG / "destinations.yaml"), registry)
+    with pytest.raises(Unavailable):
+        await book.look_for(["team"])
 
 
 async def test_all_who_ask_for_unknown_destinations_share_a_look_a_second():

@@ -1,29 +1,32 @@
 """The keys a service accepts, held in memory: those of ``POSTA_API_KEYS`` and those in PostgreSQL.
 
-A request is never made to wait for the database, and while it is away the keys last read go on being
+A request with a known key never waits for the database, and while it is away the keys last read go on being
 accepted: they are kept in a file too, so that a restart meanwhile locks nobody out. The price is that
 a revocation takes effect within ``refresh_s``, or when the database is back.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key, holder_of
 from posta.errors import Unavailable
+from posta.looking import Looks
 from posta.tasks import end, within
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 REFRESH_S = 10.0
-_ASK_AGAIN_S = 1.0
-"""The shortest time between two looks for keys that are not known."""
-_ASK_WAIT_S = 1.0
+_SOONEST_S = 1.0
+"""Between two looks for keys that are not known, however many of them are tried."""
+_WAIT_S = 2.0
+"""The longest that a request with an unknown key waits for such a look."""
 
 
 class KeySource(Protocol):
@@ -47,6 +50,7 @@ class KeyRing:
         file: Path | None = None,
         refresh_s: float = REFRESH_S,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._configured = configured
         self._source = source
@@ -55,8 +59,7 @@ class KeyRing:
         self._clock = clock
         self._stored: tuple[ApiKey, ...] = _remembered(file)
         self._used: set[bytes] = set()
-        self._asked_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._looks = Looks(self._read, soonest_s=_SOONEST_S, sleep=sleep)
         self._was_away = False
 
     def authenticate(self, key: str) -> Principal | None:
@@ -77,33 +80,32 @@ class KeyRing:
     async def identify(self, key: str) -> Principal | None:
         """Whose key this is; one that is not known is looked for, so that a fresh one works at once."""
         found = self.authenticate(key)
-        if found is None and self._source is not None and self._clock() - self._asked_at >= _ASK_AGAIN_S:
-            try:
-                await within(_ASK_WAIT_S, self.refresh())
-            except TimeoutError:
-                return None
+        if found is None and self._source is not None:
+            with contextlib.suppress(TimeoutError):
+                await within(_WAIT_S, self._looks.look_unless(lambda: self.authenticate(key) is not None))
             found = self.authenticate(key)
         return found
 
     async def refresh(self) -> None:
         """Read the keys again; while the database is away those last read stay."""
+        await self._looks.look()
+
+    async def _read(self) -> None:
         if self._source is None:
             return
-        async with self._reading:
-            self._asked_at = self._clock()
-            try:
-                found = await self._source.usable()
-                used, self._used = self._used, set()
-                await self._source.note_used(used)
-            except Unavailable as exc:
-                if not self._was_away:
-                    log.warning("api_keys_not_refreshed", reason=str(exc), known=len(self._stored))
-                self._was_away = True
-                return
-            self._was_away = False
-            if found != self._stored:
-                self._stored = found
-                self._remember()
+        try:
+            found = await self._source.usable()
+            used, self._used = self._used, set()
+            await self._source.note_used(used)
+        except Unavailable as exc:
+            if not self._was_away:
+                log.warning("api_keys_not_refreshed", reason=str(exc), known=len(self._stored))
+            self._was_away = True
+            return
+        self._was_away = False
+        if found != self._stored:
+            self._stored = found
+            self._remember()
 
     @asynccontextmanager
     async def kept_current(self) -> AsyncIterator[None]:

@@ -62,6 +62,8 @@ class AddressBook:
         self._file = file
         self._looks = Looks(self._read, soonest_s=_SOONEST_S, clock=clock, sleep=sleep)
         self._registered = _remembered(file)
+        self._is_away = False
+        """Whether the registry could not be read the last time."""
 
     @property
     def addresses(self) -> Addresses:
@@ -73,6 +75,7 @@ class AddressBook:
         """Read the registry if one of the names is not known, so that a fresh one works at once.
 
         All who ask at the same time share a look; after one that is not a second old they wait for the next.
+        Raises ``Unavailable`` when a name is not known and the registry cannot be read: it may be there.
         """
         names = frozenset(wanted)
         if self._registry is None or names <= self.addresses.names:
@@ -80,7 +83,10 @@ class AddressBook:
         try:
             await within(_WAIT_S, self._looks.look_unless(lambda: names <= self.addresses.names))
         except TimeoutError:
+            self._is_away = True
             log.warning("destinations_not_read", reason="PostgreSQL does not answer")
+        if self._is_away and not names <= self.addresses.names:
+            raise Unavailable("postgres", "the registry of destinations cannot be read")
 
     async def refresh(self) -> None:
         """Read the registry; while the database is away what was read last stays."""
@@ -92,8 +98,10 @@ class AddressBook:
         try:
             found = frozenset(one.id for one in await self._registry.all())
         except Unavailable as exc:
+            self._is_away = True
             log.debug("destinations_not_read", reason=str(exc))
             return
+        self._is_away = False
         if found != self._registered:
             self._registered = found
             self._remember()

@@ -18,7 +18,7 @@ from ingress.events.publication import (
 from posta.auth import Principal
 from posta.domain.envelope import Event
 from posta.domain.payloads import EventPublished
-from posta.errors import Permanent, Transient
+from posta.errors import Permanent, Transient, Unavailable
 from posta.http.problem import Problem, invalid
 from posta.postgres.published_events import noted_of
 from posta.telemetry.logs import get_logger
@@ -54,9 +54,13 @@ class Intake:
         idempotency_key: str | None,
         is_batch: bool,
     ) -> list[Event[EventPublished]]:
-        """The events as Posta keeps them: all of them, or ``Problem`` 403 or 422."""
+        """The events as Posta keeps them: all of them, or ``Problem`` 403, 422 or 503."""
         wanted = {asked_for(event, publisher) for event in published}
-        await self._book.look_for(name for name in wanted if name is not None and not name.endswith("*"))
+        try:
+            await self._book.look_for(name for name in wanted if name is not None and not name.endswith("*"))
+        except Unavailable as exc:
+            # A refusal for good would lose what a script says to a destination of a moment ago.
+            raise _later("It cannot be told at the moment whether there is such a destination") from exc
         return [
             self._one(event, publisher, idempotency_key, number if is_batch else None)
             for number, event in enumerate(published)
@@ -95,11 +99,11 @@ class Intake:
             await self._acceptor.accept(KIND, EVENTS_PUBLISHED, event)
         except Transient as exc:
             log.error("event_not_accepted", event_id=event.id, reason=str(exc))
-            raise Problem(
-                503,
-                "The event cannot be kept safe at the moment",
-                f"Send it again in {_RETRY_AFTER_S} seconds, with the same id or Idempotency-Key.",
-                headers={"retry-after": str(_RETRY_AFTER_S)},
-            ) from exc
+            raise _later("The event cannot be kept safe at the moment") from exc
         except Permanent as exc:
             raise Problem(413, "The event is too large", "Send less data.") from exc
+
+
+def _later(title: str) -> Problem:
+    advice = f"Send it again in {_RETRY_AFTER_S} seconds, with the same id or Idempotency-Key."
+    return Problem(503, title, advice, headers={"retry-after": str(_RETRY_AFTER_S)})
