@@ -1,9 +1,11 @@
 """What goes first when not all can: urgent events of a destination, answers whose token ends soon."""
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiokafka.partitioner import murmur2
 from support.deliveries import published
 from support.notifier_rig import notifier_world
 from support.pace import register, registry_env
@@ -65,3 +67,31 @@ async def test_of_answers_that_wait_the_one_whose_token_ends_first_goes_first(wo
         await world.all_sent(len(minutes))
     by_end = [event.id for _, event in sorted(zip(minutes, asked, strict=True), key=lambda pair: pair[0])]
     assert await shown(world) == by_end
+
+
+def partition_of(event_id):
+    """Where the answer with this id is, by the key that ``world.answer`` gives it."""
+    key = event_id.replace("discord:", "discord:g:").removesuffix("/answer")
+    return (murmur2(key.encode()) & 0x7FFFFFFF) % 4
+
+
+async def test_answers_of_several_partitions_go_by_the_end_of_their_tokens_too(
+    kafka, topic_prefix, database_url, tmp_path
+):
+    minutes = random.Random(7).sample(range(200, 800), 40)
+    with sandbox_server() as sandbox:
+        async with notifier_world(
+            kafka.bootstrap_servers, topic_prefix, database_url, sandbox, tmp_path, partitions=4
+        ) as world:
+            ends = {}
+            for number, left in enumerate(minutes):
+                _, event = world.answer(f"{left} seconds", number=number)
+                ends[event.id] = datetime.now(UTC) + timedelta(seconds=left)
+                await world.feed(replace(event, expires_at=ends[event.id]))
+            with world.notifier({"POSTA_DISCORD__CONCURRENCY": "1"}):
+                await world.all_sent(len(minutes))
+            order = await shown(world)
+    # What Kafka hands over first begins, and that may be a part; then the earliest of all.
+    late = order[8:]
+    assert late == sorted(late, key=ends.__getitem__)
+    assert len({partition_of(event_id) for event_id in order}) == 4
