@@ -4,6 +4,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from posta_cli import service_call
 from posta_cli.commands import dlq
 from posta_cli.errors import CommandError
 
@@ -15,12 +16,13 @@ def asked(monkeypatch):
     """The requests that were sent."""
     sent = []
 
-    def post(url, *, json, headers, **_given):
+    def post(method, url, *, json, headers, **_given):
         sent.append((url, json))
+        assert (method, headers) == ("POST", {"authorization": "Bearer k"})
         return httpx.Response(200, json={"state": "replayed"})
 
-    monkeypatch.setattr(dlq.contact, "ask", lambda *_given: {"status": RUNNING})
-    monkeypatch.setattr(dlq.httpx, "post", post)
+    monkeypatch.setattr(service_call.contact, "ask", lambda *_given: {"status": RUNNING})
+    monkeypatch.setattr(service_call.httpx, "request", post)
     return sent
 
 
@@ -49,7 +51,33 @@ def test_with_yes_scripts_are_not_asked(asked):
 
 def test_a_refusal_says_why(asked, monkeypatch):
     problem = {"title": "Only questions can be answered from scratch", "detail": "Replay this without."}
-    monkeypatch.setattr(dlq.httpx, "post", lambda *_a, **_k: httpx.Response(422, json=problem))
+    monkeypatch.setattr(service_call.httpx, "request", lambda *_a, **_k: httpx.Response(422, json=problem))
     said = run("7", "--from-scratch", "--yes")
     assert isinstance(said.exception, CommandError)
     assert "Only questions" in str(said.exception)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(httpx.ConnectError("refused"), "dlq-admin does not answer", id="nobody there"),
+        pytest.param(httpx.Response(502, text="<html>"), "dlq-admin does not answer", id="no JSON"),
+        pytest.param(httpx.Response(200, json=[]), "no reason given", id="no object"),
+    ],
+)
+def test_a_service_that_does_not_answer_as_it_should_is_named(asked, monkeypatch, answer, says):
+    def request(*_args, **_given):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(service_call.httpx, "request", request)
+    said = run("7")
+    assert isinstance(said.exception, CommandError)
+    assert says in str(said.exception)
+
+
+def test_a_system_without_the_service_says_so(asked, monkeypatch):
+    running = {"services": {}, "credentials": {"admin_key": "k"}}
+    monkeypatch.setattr(service_call.contact, "ask", lambda *_given: {"status": running})
+    assert "runs no dlq-admin" in str(run("7").exception)

@@ -1,23 +1,16 @@
 """`posta llm`: why a question is waiting for an LLM, and what the answers cost."""
 
 import json
-import os
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 
-from posta_cli import contact
 from posta_cli.commands.llm_eval import eval_faq
 from posta_cli.commands.llm_memory import cache, erase
-from posta_cli.errors import CommandError
-from posta_cli.given import read_given
-from posta_cli.home import locate
 from posta_cli.llm_table import lines
-from posta_cli.operator_key import operator_key
+from posta_cli.service_call import ask_service
 from posta_cli.usage_table import usage_lines
 
 app = typer.Typer(no_args_is_help=True, help="Show what llm-worker does and knows; erase what it remembers.")
@@ -67,25 +60,4 @@ def usage(
 
 
 def _report(path: str, asked: Mapping[str, str | int] | None = None) -> dict[str, Any]:
-    given = read_given(os.environ, Path.cwd())
-    running = contact.ask(locate(given), "status")["status"]
-    service = running["services"].get("llm-worker")
-    if service is None:
-        raise CommandError("This system runs no llm-worker.", "Start it with `posta up`.")
-    headers = {"authorization": f"Bearer {operator_key(running, given, scopes=('engine:read',))}"}
-    try:
-        answer = httpx.get(
-            f"{service['url']}{path}", params=asked, headers=headers, timeout=_TIMEOUT_S, trust_env=False
-        )
-        said = answer.json()
-    except (httpx.HTTPError, ValueError) as exc:
-        raise CommandError(
-            f"llm-worker does not answer ({type(exc).__name__}).", "See `posta status` and `posta logs`."
-        ) from exc
-    if not answer.is_success or not isinstance(said, dict):
-        said = said if isinstance(said, dict) else {}
-        raise CommandError(
-            f"llm-worker answered {answer.status_code}: {said.get('title', 'no reason given')}.",
-            str(said.get("detail", "See `posta logs llm-worker`.")),
-        )
-    return said
+    return ask_service("llm-worker", "GET", path, scopes=("engine:read",), timeout_s=_TIMEOUT_S, query=asked)
