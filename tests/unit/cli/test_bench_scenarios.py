@@ -1,13 +1,16 @@
 """Every scenario of the engine's table is there, and its parts fit one another."""
 
 import json
+from contextlib import asynccontextmanager
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from posta_cli.bench.contenders import Program, Programs, environment
+from posta_cli.bench.figures import Figures, spread
 from posta_cli.bench.peers import JavaPeers, PythonPeers, python_peers
+from posta_cli.bench.report import Outcome
 from posta_cli.bench.scenario import Scenario, growth_mib, rate
 from posta_cli.bench.scenarios import FULL, QUICK, scenarios, with_records
 from posta_cli.bench.task import Task
@@ -109,18 +112,31 @@ def test_an_unknown_scenario_is_named_and_the_known_ones_are_listed():
 
 
 def test_the_command_prints_the_json_form_and_renews_the_page(monkeypatch, tmp_path):
-    async def measured(chosen, size, rounds):
-        assert [one.name for one in chosen] == ["start"]
-        return bench.Report(
-            name="engine", date="d", size=f"{size}, {rounds}", machine={}, versions={}, outcomes=[]
-        )
+    one = spread([1.0])
+    figures = Figures(value=one, cpu_s_per_1000=one, peak_mib=one, handled=(1,), complete=True)
 
-    monkeypatch.setattr(bench, "_measure", measured)
+    class Measuring:
+        def __init__(self, **_given):
+            pass
+
+        async def measure(self, scenario):
+            return Outcome(name=scenario.name, title="t", unit="s", targets=(), ours=figures, peers={})
+
+    @asynccontextmanager
+    async def no_broker(_folder):
+        yield "nowhere"
+
+    async def no_peers(_folder):
+        return "there is no Java here"
+
+    monkeypatch.setattr(bench, "Bench", Measuring)
+    monkeypatch.setattr(bench, "broker", no_broker)
+    monkeypatch.setattr(bench, "java_peers", no_peers)
     page = tmp_path / "benchmarks.md"
     app = typer.Typer()
     app.add_typer(bench.app, name="bench")
     argv = ["bench", "engine", "--quick", "--json", "--scenario", "start", "--write", str(page)]
     done = CliRunner().invoke(app, argv)
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["scenarios"] == []
-    assert "Measured d (quick, 3)" in page.read_text()
+    assert [one["name"] for one in json.loads(done.stdout)["scenarios"]] == ["start"]
+    assert "(quick, 3 rounds)" in page.read_text()

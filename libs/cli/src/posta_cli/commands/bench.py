@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import logging
 import sys
-import tempfile
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +13,7 @@ from posta_cli.bench import markdown, scenarios
 from posta_cli.bench.contenders import Programs
 from posta_cli.bench.deliveries.run import DeliveryBench
 from posta_cli.bench.intake.run import Size, intake_bench
-from posta_cli.bench.machine import machine, versions
+from posta_cli.bench.measured import Found, measured
 from posta_cli.bench.peers import java_peers, python_peers
 from posta_cli.bench.report import Report, as_json
 from posta_cli.bench.run import Bench, broker
@@ -27,7 +24,6 @@ app = typer.Typer(no_args_is_help=True, help="Measure Posta beside its peers, in
 
 PEERS = Path(".posta-bench")
 """Where `make bench` installs the peers that are Python programs."""
-_NAME = "engine"
 _QUICK_REQUESTS = 5_000
 _FULL_REQUESTS = 40_000
 _QUICK_DELIVERIES = 1_000
@@ -58,11 +54,15 @@ def engine(
     if records is not None:
         size = scenarios.with_records(size, records)
     chosen = _chosen(scenarios.scenarios(size), scenario)
-    report = asyncio.run(_measure(chosen, size.name, rounds))
-    tables = markdown.render(report)
-    if write is not None:
-        _write(write, tables)
-    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+    async def engines(folder: Path) -> Found:
+        programs = Programs(python_peers=python_peers(PEERS), java_peers=await java_peers(folder / "java"))
+        async with broker(folder) as bootstrap:
+            bench_ = Bench(bootstrap=bootstrap, folder=folder, programs=programs, rounds=rounds, say=_say)
+            return [await bench_.measure(one) for one in chosen], programs.versions()
+
+    report = asyncio.run(measured("engine", f"{size.name}, {rounds} rounds", engines))
+    _show(report, as_json_form=as_json_form, page=write)
 
 
 @app.command()
@@ -80,11 +80,13 @@ def ingress(
         steady_s=3.0 if quick else 20.0,
         rounds=rounds,
     )
-    report = asyncio.run(_measure_ingress(size))
-    tables = markdown.render(report)
-    if write is not None:
-        _write(write, tables, report.name)
-    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+    async def intake(folder: Path) -> Found:
+        async with intake_bench(folder, size, _say) as bench_:
+            return await bench_.measure(), {"fastapi": version("fastapi"), "uvicorn": version("uvicorn")}
+
+    report = asyncio.run(measured("ingress", f"{size.requests} requests, {rounds} rounds", intake))
+    _show(report, as_json_form=as_json_form, page=write)
 
 
 @app.command()
@@ -98,11 +100,13 @@ def notifier(
 ) -> None:
     """Notifier beside senders without order, ledger, limits or retries: deliveries/s and CPU for each."""
     wanted = deliveries or (_QUICK_DELIVERIES if quick else _FULL_DELIVERIES)
-    report = asyncio.run(_measure_notifier(wanted, rounds))
-    tables = markdown.render(report)
-    if write is not None:
-        _write(write, tables, report.name)
-    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+    async def deliver(folder: Path) -> Found:
+        bench_ = DeliveryBench(folder=folder, deliveries=wanted, rounds=rounds, say=_say)
+        return await bench_.measure(), {"httpx": version("httpx")}
+
+    report = asyncio.run(measured("notifier", f"{wanted} deliveries, {rounds} rounds", deliver))
+    _show(report, as_json_form=as_json_form, page=write)
 
 
 @app.command()
@@ -120,49 +124,20 @@ def llm(
     """Two llm-workers beside two naive ones: the same mailbox, the same allowance, at the same time."""
     # A service's own code, which no other command needs: not loaded by `posta status` and the like.
     from posta_cli.bench.answering.backlog import Size as MailboxSize  # noqa: PLC0415
-    from posta_cli.bench.answering.report import measured  # noqa: PLC0415
+    from posta_cli.bench.answering.run import AnsweringBench  # noqa: PLC0415
 
     size = MailboxSize(
         mails=mails or (_QUICK_MAILS if quick else _FULL_MAILS),
         minute_s=minute_s or (_QUICK_MINUTE_S if quick else _FULL_MINUTE_S),
     )
     questions = _QUICK_QUESTIONS if quick else _FULL_QUESTIONS
-    report = asyncio.run(measured(size, questions=questions, say=_say))
-    tables = markdown.render(report)
-    if write is not None:
-        _write(write, tables, report.name)
-    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+    told = f"{size.mails} mails, a minute takes {size.minute_s:g} s; overhead: {questions} questions"
 
+    async def answer(folder: Path) -> Found:
+        return await AnsweringBench(folder=folder, size=size, questions=questions, say=_say).measure(), {}
 
-async def _measure_notifier(deliveries: int, rounds: int) -> Report:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    before = machine()
-    with tempfile.TemporaryDirectory(prefix="posta-bench-") as name:
-        bench_ = DeliveryBench(folder=Path(name), deliveries=deliveries, rounds=rounds, say=_say)
-        outcomes = await bench_.measure()
-    return Report(
-        name="notifier",
-        date=datetime.now(UTC).isoformat(timespec="minutes"),
-        size=f"{deliveries} deliveries, {rounds} rounds",
-        machine=before,
-        versions={**versions(), "httpx": version("httpx")},
-        outcomes=outcomes,
-    )
-
-
-async def _measure_ingress(size: Size) -> Report:
-    before = machine()
-    with tempfile.TemporaryDirectory(prefix="posta-bench-") as name:
-        async with intake_bench(Path(name), size, _say) as bench_:
-            outcomes = await bench_.measure()
-    return Report(
-        name="ingress",
-        date=datetime.now(UTC).isoformat(timespec="minutes"),
-        size=f"{size.requests} requests, {size.rounds} rounds",
-        machine=before,
-        versions={**versions(), "fastapi": version("fastapi"), "uvicorn": version("uvicorn")},
-        outcomes=outcomes,
-    )
+    report = asyncio.run(measured("llm", told, answer))
+    _show(report, as_json_form=as_json_form, page=write)
 
 
 def _chosen(every: tuple[Scenario, ...], wanted: list[str] | None) -> tuple[Scenario, ...]:
@@ -173,31 +148,18 @@ def _chosen(every: tuple[Scenario, ...], wanted: list[str] | None) -> tuple[Scen
     return tuple(known[name] for name in dict.fromkeys(wanted)) if wanted else every
 
 
-async def _measure(chosen: tuple[Scenario, ...], size: str, rounds: int) -> Report:
-    # It reports what it then does again by itself: a topic made a moment ago is not known everywhere.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    before = machine()
-    with tempfile.TemporaryDirectory(prefix="posta-bench-") as name:
-        folder = Path(name)
-        programs = Programs(python_peers=python_peers(PEERS), java_peers=await java_peers(folder / "java"))
-        async with broker(folder) as bootstrap:
-            bench_ = Bench(bootstrap=bootstrap, folder=folder, programs=programs, rounds=rounds, say=_say)
-            outcomes = [await bench_.measure(one) for one in chosen]
-    return Report(
-        name=_NAME,
-        date=datetime.now(UTC).isoformat(timespec="minutes"),
-        size=f"{size}, {rounds} rounds",
-        machine=before,
-        versions={**versions(), **programs.versions()},
-        outcomes=outcomes,
-    )
-
-
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _write(page: Path, tables: str, name: str = _NAME) -> None:
+def _show(report: Report, *, as_json_form: bool, page: Path | None) -> None:
+    tables = markdown.render(report)
+    if page is not None:
+        _write(page, tables, report.name)
+    print(json.dumps(as_json(report), indent=2, ensure_ascii=False) if as_json_form else tables)
+
+
+def _write(page: Path, tables: str, name: str) -> None:
     try:
         text = page.read_text("utf-8") if page.exists() else ""
         page.write_text(markdown.replace_section(text, name, tables), encoding="utf-8")
