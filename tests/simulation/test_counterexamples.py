@@ -2,7 +2,9 @@
 
 import pytest
 from support.sim.scenario import End, Event, Outcome, Planned, Scenario, What
-from support.sim.world import run
+from support.sim.world import Broken, run
+
+from posta.engine.assignor import Assignor, Process
 
 COUNTEREXAMPLES = {
     "a record that its lane refused had those doubled that were published with it": Scenario(
@@ -87,6 +89,49 @@ COUNTEREXAMPLES = {
         max_held=2,
         seed=749,
     ),
+    "a static member that Kafka was away from twice took itself for another process": Scenario(
+        records=(),
+        events=(Event(15.5, What.KAFKA_AWAY, 0, 12.0), Event(30.89, What.KAFKA_AWAY, 0, 12.0)),
+        members=1,
+        partitions=1,
+        static=True,
+    ),
+    "so did one whose requests to the group did not arrive after that": Scenario(
+        records=(),
+        events=(
+            Event(6.67, What.KAFKA_AWAY, 0, 12.0),
+            Event(21.71, What.GROUP_UNSENT, 0, 4.0),
+            Event(29.23, What.GROUP_UNSENT, 0, 1.0),
+        ),
+        members=1,
+        partitions=1,
+        static=True,
+    ),
+    "and one that stood still after that": Scenario(
+        records=(),
+        events=(Event(12.04, What.KAFKA_AWAY, 0, 12.0), Event(38.87, What.FREEZE, 0, 15.0)),
+        members=1,
+        partitions=1,
+        static=True,
+    ),
+    "a static member ended because its predecessor's join was carried out after its own": Scenario(
+        records=(),
+        events=(
+            Event(19.47, What.GROUP_LATE, 0, 2.0),
+            Event(21.29, What.TERM, 0, 0.5),
+            Event(36.23, What.TERM, 0, 0.0),
+        ),
+        members=1,
+        partitions=1,
+        static=True,
+    ),
+    "partitions that were added before a static leader started again were nobody's": Scenario(
+        records=(Planned(22.94, "d"),),
+        events=(Event(4.29, What.GROW, 0, 1.0), Event(17.0, What.KILL, 0, 3.0)),
+        members=1,
+        partitions=1,
+        static=True,
+    ),
 }
 
 
@@ -95,3 +140,19 @@ COUNTEREXAMPLES = {
 )
 def test_a_counterexample_stays_mended(scenario: Scenario):
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("mend", "undone", "name", "broken"),
+    [
+        pytest.param(
+            (Process, "succeeds"), lambda one, other: one != other, "predecessor's join", "I10", id="fencing"
+        ),
+        pytest.param((Assignor, "outdated"), lambda *_: {}, "partitions that were added", "I11", id="growth"),
+    ],
+)
+def test_without_its_mend_a_counterexample_breaks_again(monkeypatch, mend, undone, name, broken):
+    (scenario,) = (one for told, one in COUNTEREXAMPLES.items() if name in told)
+    monkeypatch.setattr(*mend, undone)
+    with pytest.raises(Broken, match=broken):
+        run(scenario)

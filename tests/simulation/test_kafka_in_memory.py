@@ -21,12 +21,16 @@ class TestKafkaInMemory(KafkaContract):
         async def create(topic: str, partitions: int) -> None:
             cluster.create(topic, partitions)
 
+        async def grow(topic: str, partitions: int) -> None:
+            cluster.grow(partitions - cluster.partitions[topic])
+
         return SimpleNamespace(
             prefix="t.",
             consumer=lambda *topics, **options: SimConsumer(cluster, *topics, **options),
             producer=lambda: SimProducer(cluster),
             admin=lambda: SimAdmin(cluster),
             create=create,
+            grow=grow,
         )
 
 

@@ -4,7 +4,7 @@ import pytest
 from support.sim.scenario import Event, Outcome, Planned, Scenario, What
 from support.sim.world import run
 
-from posta.engine import fencing
+from posta.engine.fencing import Fencing
 
 RECORDS = tuple(Planned(n / 4, f"key {n % 7}", (Outcome(lasts_s=0.4),)) for n in range(120))
 
@@ -31,7 +31,7 @@ def test_of_two_processes_with_one_instance_id_the_older_ends_and_nothing_is_los
 
 
 def test_a_double_that_nobody_notices_is_reported(monkeypatch):
-    monkeypatch.setattr(fencing.Fencing, "is_fenced", False)
+    monkeypatch.setattr(Fencing, "is_fenced", False)
     with pytest.raises(AssertionError, match="goes on beside the newer"):
         run(Scenario(records=RECORDS, events=(Event(10.0, What.TWIN),), static=True))
 

@@ -12,10 +12,15 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
+    KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
 from aiokafka.structs import OffsetAndMetadata
+
+from posta.engine.assignor import Assignor, Process
+from posta.engine.fencing import FencedInstanceId
+from posta.engine.holder import holder_of
 
 _PATIENCE_S = 30.0
 
@@ -29,6 +34,7 @@ class Kafka(Protocol):
     def producer(self) -> AIOKafkaProducer: ...
     def admin(self) -> AIOKafkaAdminClient: ...
     async def create(self, topic: str, partitions: int) -> None: ...
+    async def grow(self, topic: str, partitions: int) -> None: ...
 
 
 class Told(ConsumerRebalanceListener):
@@ -90,11 +96,15 @@ class KafkaContract:
         consumer = world.consumer(
             group_id=f"{world.prefix}group",
             enable_auto_commit=False,
-            partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=6000,
-            heartbeat_interval_ms=300,
             fetch_max_wait_ms=100,
-            **{"rebalance_timeout_ms": 10_000, "auto_offset_reset": "earliest", **options},
+            **{
+                "partition_assignment_strategy": (RangePartitionAssignor,),
+                "heartbeat_interval_ms": 300,
+                "rebalance_timeout_ms": 10_000,
+                "auto_offset_reset": "earliest",
+                **options,
+            },
         )
         if topics:
             consumer.subscribe(topics=list(topics), listener=listener)
@@ -353,3 +363,91 @@ class KafkaContract:
         written = await (await producer.send(topic, value=b"v", key=b"a key", partition=other))
         assert (written.partition, written.offset) == (other, 0)
         await producer.stop()
+
+    # Static members (KIP-345)
+
+    def static(self, world: Kafka, instance_id: str, topic: str, **options: Any) -> tuple[Any, Told]:
+        told = Told()
+        member = self.member(world, topic, listener=told, group_instance_id=instance_id, **options)
+        return member, told
+
+    async def test_a_static_member_that_is_back_has_its_share_and_learns_of_added_partitions_by_a_round(
+        self, world
+    ):
+        topic = await self.topic(world)
+        first, _ = self.static(world, "a", topic)
+        await first.start()
+        await first.stop()
+        await world.grow(topic, 4)
+        again, told = self.static(world, "a", topic, metadata_max_age_ms=500)
+        await again.start()
+        await until(lambda: len(again.partitions_for_topic(topic)) == 4, "the client knows of them")
+        await asyncio.sleep(2)
+        assert told.told[-1] == ("assigned", frozenset(TopicPartition(topic, n) for n in range(2)))
+        assert told.rounds == 1, "it leads the group, and its client does not know that"
+        again._coordinator.request_rejoin()
+        await until(lambda: len(again.assignment()) == 4, "the leader's joining again begins a round")
+        await again.stop()
+
+    async def test_a_follower_that_joins_again_as_it_was_begins_no_round(self, world):
+        topic = await self.topic(world)
+        leader, leaders = self.static(world, "a", topic)
+        await leader.start()
+        follower, followers = self.static(world, "b", topic)
+        await follower.start()
+        await until(
+            lambda: (
+                all(told.told and told.told[-1][0] == "assigned" for told in (leaders, followers))
+                and len(leader.assignment()) == 1
+            ),
+            "both have been told their share",
+        )
+        share, rounds = follower.assignment(), (leaders.rounds, followers.rounds)
+        follower._coordinator.request_rejoin()
+        await until(lambda: followers.rounds == rounds[1] + 1, "it is told its share again")
+        await asyncio.sleep(1)
+        assert (leaders.rounds, followers.rounds) == (rounds[0], rounds[1] + 1)
+        assert follower.assignment() == share
+        await follower.stop()
+        await leader.stop()
+
+    async def test_a_round_keeps_the_share_of_a_static_member_that_is_absent(self, world):
+        topic = await self.topic(world)
+        options = {"rebalance_timeout_ms": 1500}
+        absent, _ = self.static(world, "a", topic, **options)
+        await absent.start()
+        await absent.stop()
+        present, told = self.static(world, "b", topic, **options)
+        await present.start()
+        await until(lambda: told.rounds, "the round does not wait for the absent one for long")
+        assert len(present.assignment()) == 1
+        await until(lambda: len(present.assignment()) == 2, "but not for ever")
+        await present.stop()
+
+    async def test_who_joins_again_with_a_replaced_members_id_is_told_so(self, world):
+        topic = await self.topic(world)
+        older, _ = self.static(world, "a", topic, heartbeat_interval_ms=5000)
+        await older.start()
+        newer, _ = self.static(world, "a", topic)
+        await newer.start()
+        older._coordinator.request_rejoin()
+        with pytest.raises(KafkaError, match=FencedInstanceId.__name__):
+            await self.poll_until_it_raises(older)
+        await newer.stop()
+        await older.stop()
+
+    async def test_the_group_tells_which_process_has_an_instance_id(self, world):
+        topic = await self.topic(world)
+        one, two = Process("a", 1, "one"), Process("a", 2, "two")
+
+        def member(process):
+            return self.static(world, "a", topic, partition_assignment_strategy=(Assignor(process),))[0]
+
+        older, newer = member(one), member(two)
+        await older.start()
+        assert await holder_of("a", older, within_s=10) == one
+        assert await holder_of("b", older, within_s=10) is None
+        await newer.start()
+        assert await holder_of("a", older, within_s=10) == two
+        await newer.stop()
+        await older.stop()

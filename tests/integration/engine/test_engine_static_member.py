@@ -4,8 +4,12 @@ import asyncio
 import time
 
 import pytest
-from support.engine_rig import GROUP, event, eventually, number_of, rig, running
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.group import JoinGroupRequest
+from support.engine_rig import GROUP, SOURCE, event, eventually, number_of, rig, running
+from support.kafka_admin import add_partitions
 
+from posta.domain.envelope import encode
 from posta.engine.engine import Engine
 from posta.errors import ConfigurationError
 
@@ -96,3 +100,74 @@ async def test_the_older_of_two_processes_with_one_instance_id_ends_with_a_clear
                 await asyncio.wait_for(task, 40)
             await world.feed(event(1))
             await eventually(lambda: done == [1], within_s=30)
+
+
+@pytest.mark.parametrize("is_back", [False, True], ids=["it stays", "it was started again"])
+async def test_partitions_added_while_a_static_member_runs_are_read(kafka, topic_prefix, is_back):
+    """Kafka does not tell a leader that was started again that it leads (KIP-814)."""
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            done.append(number_of(message))
+
+        if is_back:
+            before = member(world, "a", handler)
+            async with running(before):
+                await eventually(lambda: len(before.status().assigned) == 6, within_s=30)
+        engine = member(world, "a", handler)
+        async with running(engine):
+            await eventually(lambda: len(engine.status().assigned) == 6, within_s=30)
+            await add_partitions(world, [topic.name for topic in (SOURCE, *GROUP.lanes)], total=4)
+            await consumer_of(engine)._client.force_metadata_update()
+            await eventually(lambda: len(engine.status().assigned) == 12, within_s=30)
+            for number in range(4):
+                wire = encode(event(number, key=f"k{number}"))
+                await world.producer.publish(SOURCE.name, [wire], timeout_s=10, partition=number)
+            await eventually(lambda: sorted(done) == [0, 1, 2, 3], within_s=30)
+
+
+async def test_a_static_member_whose_connection_is_cut_while_it_joins_takes_itself_for_nobody_else(
+    kafka, topic_prefix
+):
+    """Each join is carried out and its answer lost, so the next one replaces a member that was ourselves."""
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            done.append(number_of(message))
+
+        engine = member(world, "a", handler)
+        async with running(engine):
+            await eventually(lambda: engine.status().joined, within_s=30)
+            consumer = consumer_of(engine)
+            for number in range(3):
+                lost = cut_next_join(consumer)
+                # What aiokafka does when the coordinator says that it does not know us.
+                consumer._coordinator.reset_generation()
+                await asyncio.wait_for(lost.wait(), 20)
+                await world.feed(event(number))
+                await eventually(lambda number=number: number in done, within_s=30)
+            assert consumer_of(engine) is consumer
+
+
+def consumer_of(engine):
+    return engine._intake._consumer
+
+
+def cut_next_join(consumer):
+    """Cut the connection when the coordinator has carried the next join out; tells when it has happened."""
+    client, lost = consumer._client, asyncio.Event()
+    send = client.send
+
+    async def cut(node_id, request, **options):
+        if not isinstance(request, JoinGroupRequest) or lost.is_set():
+            return await send(node_id, request, **options)
+        await send(node_id, request, **options)
+        lost.set()
+        client.send = send
+        client._conns[(node_id, options["group"])].close()
+        raise KafkaConnectionError("cut by the test")
+
+    client.send = cut
+    return lost

@@ -29,6 +29,7 @@ from support.sim.groups import Group
 from support.sim.loop import current_life
 
 R = TypeVar("R")
+_LATE_S = 0.5
 
 
 class Request(Enum):
@@ -50,6 +51,8 @@ class Wrong(Enum):
     """It is done, and the answer never comes."""
     UNSENT = "unsent"
     """It never arrives, and no answer comes."""
+    LATE = "late"
+    """It is done when nobody waits for its answer any more, and has been repeated meanwhile."""
     FAILED = "failed"
     """Nothing is done, and the error is one that trying again does not mend."""
 
@@ -214,7 +217,11 @@ class Cluster:
         wrong = self._wrong(request)
         arrival = max(connection.free_at, loop.time() + self._draw())
         connection.free_at = arrival
-        if wrong is not Wrong.UNSENT:
+        if wrong is Wrong.LATE:
+            # The client gave the connection up, so what comes after this one does not wait for it.
+            late = loop.time() + timeout_s + _LATE_S
+            loop.call_at(late, self._arrive, effect, answer, wrong, context=self._broker)
+        elif wrong is not Wrong.UNSENT:
             loop.call_at(arrival, self._arrive, effect, answer, wrong, context=self._broker)
         try:
             async with asyncio.timeout(timeout_s):
@@ -240,7 +247,9 @@ class Cluster:
             return
         if isinstance(result, asyncio.Future):
             result.add_done_callback(
-                lambda done: self._answer(answer, done.result(), None),
+                lambda done: self._answer(
+                    answer, None if done.exception() else done.result(), done.exception()
+                ),
                 context=self._broker,
             )
         else:

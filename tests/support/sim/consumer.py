@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Self
 
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
@@ -26,6 +27,8 @@ from aiokafka.errors import (
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from support.sim.cluster import Cluster, Connection, Request
 from support.sim.loop import current_life
+
+from posta.engine.fencing import FencedInstanceId
 
 _BACKOFF_S = 0.1
 _STALE = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
@@ -75,6 +78,8 @@ class SimConsumer:
         self._instance_id: str | None = options.get("group_instance_id")
         self._member_id = ""
         self._generation = -1
+        self._leads = False
+        self._assignor = options.get("partition_assignment_strategy", (RangePartitionAssignor,))[0]
         self._prepared = False
         self._rejoin = asyncio.Event()
         self._closing = asyncio.Event()
@@ -418,10 +423,11 @@ class SimConsumer:
         member_id, new_id = self._member_id, f"{self._name}-{next(self._cluster.serial)}"
         self._rejoin.clear()
         try:
-            generation, partitions = await self._ask(
+            joined = await self._ask(
                 Request.GROUP,
                 lambda: self._group.join(
                     member_id,
+                    assignor=self._assignor,
                     topics=self._topics,
                     session_s=self._session_s,
                     rebalance_s=rebalance_s,
@@ -433,13 +439,21 @@ class SimConsumer:
         except UnknownMemberIdError:
             self._forget()
             return False
+        except FencedInstanceId as exc:
+            # It stands still until somebody polls, and hears of it.
+            self._error = KafkaError(repr(exc))
+            self._assigned.set()
+            self._arrived.set()
+            return False
         except KafkaError:
             self._rejoin.set()
             await asyncio.sleep(_BACKOFF_S)
             return False
-        self._member_id, self._generation = member_id or new_id, generation
+        self._member_id, self._generation, self._leads = joined.member_id, joined.generation, joined.leads
+        self._assignor.on_assignment(joined.share)
         # Before an assignment the leader asks for the metadata anew.
         self._counts = {topic: self._cluster.partitions.get(topic, 0) for topic in self._topics}
+        partitions = frozenset(joined.share.partitions())
         self._take(partitions)
         if self._listener is not None:
             await self._tell(self._listener.on_partitions_assigned(partitions))
@@ -447,9 +461,9 @@ class SimConsumer:
         return True
 
     def _learn(self) -> None:
-        """What the metadata says is looked at now and then; other partitions make a member join again."""
+        """What the metadata says is looked at now and then; other partitions make the leader join again."""
         now = self._loop.time()
-        if now - self._learned_at < self._seconds("metadata_max_age_ms", 300_000):
+        if not self._leads or now - self._learned_at < self._seconds("metadata_max_age_ms", 300_000):
             return
         self._learned_at = now
         counts = {topic: self._cluster.partitions.get(topic, 0) for topic in self._topics}
@@ -507,8 +521,19 @@ class SimConsumer:
 
     @property
     def _coordinator(self) -> SimpleNamespace:
-        """What the engine has to look at inside of the real one: whether the group knows us."""
-        return SimpleNamespace(member_id=self._member_id, coordinator_id=None)
+        """What the engine has to reach for inside of the real one."""
+        return SimpleNamespace(
+            member_id=self._member_id,
+            group_id=self._group_id,
+            coordinator_id=None,
+            ensure_coordinator_known=lambda: asyncio.sleep(0),
+            request_rejoin=self._rejoin.set,
+            _client=SimpleNamespace(send=self._send),
+        )
+
+    async def _send(self, _node: None, _describe: Any) -> Any:
+        """The answer to DescribeGroups."""
+        return SimpleNamespace(groups=[await self._ask(Request.OTHER, self._group.described)])
 
     @property
     def _group(self) -> Any:

@@ -3,8 +3,9 @@
     stable ──someone joins, leaves or is silent too long──▶ preparing ──all rejoined, or time over──▶ stable
                                                               (commits of the old generation still count)
 
-Joining and syncing are one step here: the broker assigns by range itself. A static member, one with an
-instance id, that joins anew takes its predecessor's place without a round; that one is known no more.
+Joining and syncing are one step here: when all have joined the leader's assignor is called at once. A static
+member, one with an instance id, that joins anew takes its predecessor's place without a round; that one is
+known no more. It is not told that it leads, even if it does (JoinGroup before version 9, as aiokafka's).
 """
 
 import asyncio
@@ -12,11 +13,23 @@ import contextvars
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka.errors import IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-Assignment = tuple[int, frozenset[TopicPartition]]
+from posta.engine.fencing import FencedInstanceId
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The answers to a join and to the sync after it."""
+
+    member_id: str
+    generation: int
+    leads: bool
+    share: Any
+    """What the leader's assignor made for this member."""
 
 
 @dataclass
@@ -24,12 +37,19 @@ class Member:
     """One member as the coordinator knows it; times in seconds of the loop."""
 
     id: str
-    topics: tuple[str, ...]
+    assignor: Any
+    metadata: Any
+    """What the assignor says of the member, its topics first of all."""
     session_s: float
     rebalance_s: float
     seen: float
-    assigned: frozenset[TopicPartition] = frozenset()
-    joining: "asyncio.Future[Assignment] | None" = field(default=None, repr=False)
+    instance_id: str | None = None
+    share: Any = None
+    joining: "asyncio.Future[Joined] | None" = field(default=None, repr=False)
+
+    @property
+    def assigned(self) -> frozenset[TopicPartition]:
+        return frozenset(() if self.share is None else self.share.partitions())
 
 
 class Group:
@@ -42,6 +62,7 @@ class Group:
         self.members: dict[str, Member] = {}
         self.commits: dict[TopicPartition, OffsetAndMetadata] = {}
         self.preparing = False
+        self.leader = ""
         self.rebalances = 0
         self.takeovers = 0
         """How often a static member took its predecessor's place, which is no round."""
@@ -55,31 +76,39 @@ class Group:
         self,
         member_id: str,
         *,
+        assignor: Any,
         topics: Iterable[str],
         session_s: float,
         rebalance_s: float,
         new_id: str = "",
         instance_id: str | None = None,
-    ) -> "asyncio.Future[Assignment]":
+    ) -> "asyncio.Future[Joined]":
         """Join, or join again; the answer comes when the round is complete.
 
         An empty ``member_id`` is a newcomer's, who is known as ``new_id`` from then on.
         """
+        if member_id and instance_id is not None and self._static.get(instance_id, member_id) != member_id:
+            raise FencedInstanceId
         if member_id and member_id not in self.members:
             raise UnknownMemberIdError
         loop = asyncio.get_running_loop()
         joined_as = member_id or new_id
         member = self.members.get(joined_as)
-        answer: asyncio.Future[Assignment] = loop.create_future()
+        metadata = assignor.metadata(topics)
+        answer: asyncio.Future[Joined] = loop.create_future()
         if member is None:
-            member = Member(joined_as, tuple(topics), session_s, rebalance_s, loop.time())
+            member = Member(joined_as, assignor, metadata, session_s, rebalance_s, loop.time(), instance_id)
             before = self._replaced(instance_id, by=joined_as)
             self.members[joined_as] = member
             self._watch(member)
             if before is not None and not self.preparing:
-                member.assigned = before.assigned
-                answer.set_result((self.generation, before.assigned))
+                member.share = before.share
+                answer.set_result(Joined(joined_as, self.generation, leads=False, share=before.share))
                 return answer
+        elif not self.preparing and joined_as != self.leader:
+            # A follower who joins again as it was is only told what it has.
+            answer.set_result(Joined(joined_as, self.generation, leads=False, share=member.share))
+            return answer
         member.seen = loop.time()
         member.joining = answer
         self._prepare()
@@ -90,15 +119,25 @@ class Group:
         """The member that had the instance id until now, if there is one; nobody knows it any more."""
         if instance_id is None:
             return None
-        before = self.members.pop(self._static.get(instance_id, ""), None)
+        before = self._remove(self._static.get(instance_id, ""))
         self._static[instance_id] = by
-        self.takeovers += before is not None
-        if before is not None and before.joining is not None and not before.joining.done():
-            before.joining.set_exception(UnknownMemberIdError())
+        if before is None:
+            return None
+        self.takeovers += 1
+        if self.leader == before.id:
+            self.leader = by
+        if before.joining is not None and not before.joining.done():
+            before.joining.set_exception(FencedInstanceId())
         return before
 
+    def _remove(self, member_id: str) -> Member | None:
+        member = self.members.pop(member_id, None)
+        if member is not None and member.instance_id is not None:
+            del self._static[member.instance_id]
+        return member
+
     def leave(self, member_id: str) -> None:
-        if self.members.pop(member_id, None) is not None:
+        if self._remove(member_id) is not None:
             self._prepare()
             self._complete_if_all()
 
@@ -116,6 +155,15 @@ class Group:
         member = self._member(member_id, generation)
         member.seen = asyncio.get_running_loop().time()
         self.commits.update(offsets)
+
+    def described(self) -> tuple[Any, ...]:
+        """As DescribeGroups answers: the members' metadata only while no round is under way."""
+        members = [
+            (member.id, "", "", b"" if self.preparing else member.metadata.encode(), b"")
+            for member in self.members.values()
+        ]
+        state = "PreparingRebalance" if self.preparing else "Stable" if members else "Empty"
+        return (0, self.name, state, "consumer", "range", members)
 
     def rebalance(self) -> None:
         """Begin a round, as when somebody joins."""
@@ -140,45 +188,52 @@ class Group:
             return
         self.preparing = True
         self._round += 1
+        self._limit_round()
+
+    def _limit_round(self) -> None:
         longest_s = max(member.rebalance_s for member in self.members.values())
         loop = asyncio.get_running_loop()
         loop.call_later(longest_s, self._time_over, self._round, context=self._context)
 
     def _time_over(self, number: int) -> None:
-        if self.preparing and number == self._round:
-            for member in list(self.members.values()):
-                if member.joining is None:
-                    del self.members[member.id]
-            self._complete_if_all()
+        """Who has not joined again is left behind; a static member stays while its session lasts."""
+        if not self.preparing or number != self._round:
+            return
+        for member in list(self.members.values()):
+            if member.joining is None and member.instance_id is None:
+                self._remove(member.id)
+        if any(member.joining is not None for member in self.members.values()):
+            self._complete()
+        elif self.members:
+            self._limit_round()
+        else:
+            self.preparing = False
 
     def _complete_if_all(self) -> None:
         if not self.members:
             self.preparing = False
-            return
-        if not self.preparing or any(member.joining is None for member in self.members.values()):
-            return
+        elif self.preparing and all(member.joining is not None for member in self.members.values()):
+            self._complete()
+
+    def _complete(self) -> None:
         self.preparing = False
         self.generation += 1
         self.rebalances += 1
-        for member, assigned in self._by_range():
-            future, member.joining, member.assigned = member.joining, None, assigned
+        joined = [member for member in self.members.values() if member.joining is not None]
+        if self.leader not in {member.id for member in joined}:
+            self.leader = joined[0].id
+        shares = self.members[self.leader].assignor.assign(
+            _Topics(self._counts), {member.id: member.metadata for member in self.members.values()}
+        )
+        for member in self.members.values():
+            member.share = shares[member.id]
+            future, member.joining = member.joining, None
+            if future is None:
+                continue
             member.seen = asyncio.get_running_loop().time()
-            if future is not None and not future.done():
-                future.set_result((self.generation, assigned))
-
-    def _by_range(self) -> list[tuple[Member, frozenset[TopicPartition]]]:
-        """Each topic's partitions in ascending runs over its readers, in the order of their ids."""
-        shares: dict[str, set[TopicPartition]] = {member_id: set() for member_id in self.members}
-        topics = {topic for member in self.members.values() for topic in member.topics}
-        for topic in sorted(topics):
-            readers = sorted(m.id for m in self.members.values() if topic in m.topics)
-            share, rest = divmod(self._counts.get(topic, 0), len(readers))
-            first = 0
-            for place, reader in enumerate(readers):
-                size = share + (place < rest)
-                shares[reader] |= {TopicPartition(topic, n) for n in range(first, first + size)}
-                first += size
-        return [(member, frozenset(shares[member.id])) for member in self.members.values()]
+            if not future.done():
+                leads = member.id == self.leader
+                future.set_result(Joined(member.id, self.generation, leads=leads, share=member.share))
 
     def _watch(self, member: Member) -> None:
         """Look whenever the member's session could be over."""
@@ -194,3 +249,14 @@ class Group:
             loop.call_later(max(left_s, 0.1), look, context=self._context)
 
         loop.call_later(member.session_s, look, context=self._context)
+
+
+@dataclass(frozen=True)
+class _Topics:
+    """What an assignor asks of a client's metadata."""
+
+    counts: Mapping[str, int]
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        count = self.counts.get(topic)
+        return None if count is None else set(range(count))

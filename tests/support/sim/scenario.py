@@ -88,6 +88,10 @@ class What(_Named):
     """Every topic gets so many partitions more."""
     GROUP_UNSENT = "group unsent"
     """So many joins, heartbeats or farewells never arrive."""
+    GROUP_LOST = "group lost"
+    """So many joins, heartbeats or farewells are carried out and never answered."""
+    GROUP_LATE = "group late"
+    """So many are carried out after they have been given up and repeated."""
     LEADERLESS = "leaderless"
     """Partition 0 of each lane has no leader for so many seconds."""
     TWIN = "twin"
@@ -131,11 +135,6 @@ class Scenario:
     seed: int = 0
 
     @property
-    def has_static_members(self) -> bool:
-        """Not where the group is unheard or absent, or grows: see docs/engine.md, what is not simulated."""
-        return self.static and not any(event.what in _NOT_WITH_STATIC for event in self.events)
-
-    @property
     def releases(self) -> bool:
         """Whether an admin releases held keys in the end, instead of replaying what holds them."""
         return self.holds_keys and self.seed % 3 == 0
@@ -151,7 +150,6 @@ class Scenario:
         return sum(abs(event.amount) for event in self.events if event.what is What.CLOCK)
 
 
-_NOT_WITH_STATIC = frozenset({What.KAFKA_AWAY, What.GROUP_UNSENT, What.GROW})
 HARMLESS = frozenset({What.TERM, What.REBALANCE, What.CLOCK, What.FETCH_FAILED})
 """What may cost neither a double nor a dead letter that was answered."""
 _LASTS = (0.0, 0.05, 0.4, 2.0)
@@ -174,7 +172,8 @@ _ORDERINGS = ("KEY", "KEY", "PARTITION", "UNORDERED")
 
 
 _DRAWN = tuple(what for what in What if what is not What.TWIN)
-_SEEDED = tuple(what for what in _DRAWN if what is not What.LEADERLESS)
+_LATER = (What.LEADERLESS, What.GROUP_LOST, What.GROUP_LATE)
+_SEEDED = tuple(what for what in _DRAWN if what not in _LATER)
 """What seeds began with: a kind that came later is drawn last, so that each seed's run stays what it was."""
 
 
@@ -280,8 +279,10 @@ def seeded(seed: int, *, most_records: int = 40, most_events: int = 10) -> Scena
     )
     later = random.Random(f"later {seed}")
     leaderless = Event(round(later.uniform(0, 30), 2), What.LEADERLESS, 0, later.choice([1.0, 8.0, 20.0]))
-    return replace(
-        scenario,
-        static=later.random() < 0.3,
-        events=(*scenario.events, leaderless) if later.random() < 0.2 else scenario.events,
-    )
+    static = later.random() < 0.3
+    more = [leaderless] if later.random() < 0.2 else []
+    if later.random() < 0.3:
+        unheard = later.choice([What.GROUP_LOST, What.GROUP_LATE])
+        member, count = later.randrange(MAX_MEMBERS), later.choice(_COUNTS)
+        more.append(Event(round(later.uniform(0, 30), 2), unheard, member, count))
+    return replace(scenario, static=static, events=(*scenario.events, *more))

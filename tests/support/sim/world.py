@@ -66,6 +66,8 @@ _REQUESTS = {
     What.COMMIT_FAILED: (Request.COMMIT, Wrong.FAILED),
     What.FETCH_FAILED: (Request.FETCH, Wrong.FAILED),
     What.GROUP_UNSENT: (Request.GROUP, Wrong.UNSENT),
+    What.GROUP_LOST: (Request.GROUP, Wrong.LOST),
+    What.GROUP_LATE: (Request.GROUP, Wrong.LATE),
 }
 
 
@@ -148,6 +150,8 @@ class World:
         self._serial = itertools.count()
         self._away_until = 0.0
         self._gate_until = 0.0
+        self._released: set[tuple[int, int]] = set()
+        """Dead letters, by partition and offset."""
         self._incarnations = itertools.count()
         self.members = [Member(number) for number in range(scenario.members)]
         self.ledger = Ledger(scenario, max_attempts=MAX_ATTEMPTS, dlq=GROUP.dlq.name, results=RESULTS.name)
@@ -365,7 +369,7 @@ class World:
             partitions=self._scenario.partitions,
             session_timeout_s=6,
             request_timeout_s=2,
-            group_instance_id=member.name if self._scenario.has_static_members else None,
+            group_instance_id=member.name if self._scenario.static else None,
         )
         stop = member.stop
         assert stop is not None
@@ -559,10 +563,13 @@ class World:
                     timestamp_ms=0,
                     headers=record.headers,
                 )
-                if delivery.redrive < story.replays or story.is_released:
+                letter = (number, record.offset)
+                if delivery.redrive < story.replays or letter in self._released:
                     continue
                 anew = replace(delivery, attempt=1, not_before=0.0, lane_due=0.0)
                 if self._scenario.releases:
+                    # Each dead letter: one that was done again holds its key again.
+                    self._released.add(letter)
                     story.is_released = True
                     self._to_lane(story.wire.key, b"", (), replace(anew, release=True))
                 else:

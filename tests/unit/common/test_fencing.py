@@ -1,67 +1,62 @@
-"""Fencing: when a static member may say that another process has its id."""
+"""Fencing: when a static member has to leave its place to another process."""
+
+from dataclasses import replace
 
 import pytest
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import for_code
 
+from posta.engine.assignor import Process
 from posta.engine.fencing import FencedInstanceId, Fencing
 from posta.errors import ConfigurationError
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def fencing(clock, instance_id="a"):
-    return Fencing("g", instance_id, session_timeout_s=10, clock=clock)
+def fencing() -> tuple[Fencing, Process]:
+    one = Fencing("g", "a")
+    assert one.process is not None
+    return one, one.process
 
 
-def play(one, clock, events):
-    for at, what in events:
-        clock.now = at
-        getattr(one, what)()
+def another(mine: Process, *, later_ns: int) -> Process:
+    return Process("a", mine.started + later_ns, "another")
 
 
 @pytest.mark.parametrize(
-    ("events", "is_fenced"),
+    "holder",
     [
-        pytest.param([(0, "joined"), (100, "forgotten")], False, id="taken for dead once"),
-        pytest.param(
-            [(0, "joined"), (100, "forgotten"), (101, "joined"), (104, "forgotten")], True, id="twice at once"
-        ),
-        pytest.param(
-            [(0, "joined"), (100, "forgotten"), (101, "joined"), (112, "forgotten")],
-            False,
-            id="a session timeout lies between",
-        ),
-        pytest.param([(0, "joined"), (3, "forgotten")], False, id="the newer of two, whom the older met"),
+        pytest.param(lambda _mine: None, id="nobody: our session was over"),
+        pytest.param(lambda mine: mine, id="ourselves: a join whose answer was lost"),
+        pytest.param(lambda mine: another(mine, later_ns=-1), id="a late join of our predecessor"),
     ],
 )
-def test_only_a_member_that_is_forgotten_again_at_once_is_fenced(events, is_fenced):
-    clock = Clock()
-    one = fencing(clock)
-    play(one, clock, events)
-    if is_fenced:
-        with pytest.raises(ConfigurationError, match="GROUP_INSTANCE_ID"):
-            one.check()
-    else:
+def test_it_goes_on_when_no_later_process_is_the_member(holder):
+    one, mine = fencing()
+    one.held_by(holder(mine))
+    one.check()
+
+
+def test_a_process_that_was_started_later_ends_it_for_good():
+    one, mine = fencing()
+    one.held_by(another(mine, later_ns=1))
+    one.held_by(None)
+    assert one.is_fenced
+    with pytest.raises(ConfigurationError, match="GROUP_INSTANCE_ID"):
         one.check()
+
+
+@pytest.mark.parametrize("later_ns", [-5, 0, 5])
+def test_of_two_processes_exactly_one_succeeds_the_other(later_ns):
+    _, mine = fencing()
+    other = another(mine, later_ns=later_ns)
+    assert mine.succeeds(other) is not other.succeeds(mine)
+    assert not mine.succeeds(replace(mine))
 
 
 def test_a_member_without_an_id_is_never_fenced():
-    clock = Clock()
-    one = fencing(clock, instance_id=None)
-    play(one, clock, [(0, "joined"), (1, "forgotten"), (2, "joined"), (3, "forgotten")])
+    one = Fencing("g", None)
+    one.held_by(Process("a", 1 << 80, "another"))
     one.check()
 
 
-def test_the_brokers_own_word_is_understood_though_the_client_only_quotes_it():
+def test_the_brokers_own_word_for_it_is_known():
+    """Otherwise the line that tells why a client was replaced would say UnknownError."""
     assert for_code(82) is FencedInstanceId
-    one = fencing(Clock())
-    one.failed(KafkaError(repr(for_code(-1)())))
-    one.check()
-    one.failed(KafkaError(repr(for_code(82)())))
-    with pytest.raises(ConfigurationError):
-        one.check()

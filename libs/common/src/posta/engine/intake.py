@@ -12,13 +12,14 @@ from collections.abc import Callable, Collection, Iterable
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
+from posta.engine.assignor import Assignor
 from posta.engine.backpressure import Backpressure
 from posta.engine.commits import Committer
 from posta.engine.dispatch import Dispatcher
 from posta.engine.fencing import Fencing
 from posta.engine.forbidden import Forbidden
 from posta.engine.handover import Handover
-from posta.engine.membership import join, leave, new_member, started
+from posta.engine.membership import join, leave, new_member, share_out_anew, started
 from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition
@@ -104,9 +105,8 @@ class Intake:
             [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)],
             prefix=kafka.topic_prefix,
         )
-        self._fencing = Fencing(
-            group.name, kafka.group_instance_id, session_timeout_s=kafka.session_timeout_s
-        )
+        self._fencing = Fencing(group.name, kafka.group_instance_id)
+        self._assignor = Assignor(self._fencing.process)
         self._handover = Handover(
             group,
             kafka,
@@ -132,7 +132,9 @@ class Intake:
         while not stop.is_set():
             self.last_progress = time.monotonic()
             drain_s = self._policy.drain_s
-            consumer = new_member(self._group, self._kafka, drain_s=drain_s, poll_ms=_POLL_MS)
+            consumer = new_member(
+                self._group, self._kafka, assignor=self._assignor, drain_s=drain_s, poll_ms=_POLL_MS
+            )
             self._consumer = consumer
             self._suspension.begin()
             try:
@@ -140,7 +142,6 @@ class Intake:
                     join(consumer, self._group, self._kafka, self, fencing=self._fencing, drain_s=drain_s)
                     await self._poll_until(stop, consumer)
             except (KafkaError, TimeoutError, Rewound, Suspended) as exc:
-                self._fencing.failed(exc)
                 self._fencing.check()
                 # A23: after an error that is not about one record the client may be a zombie.
                 log.error("consumer_replaced", group=self._group.name, error=f"{exc!r:.300}")
@@ -224,7 +225,7 @@ class Intake:
                 if time.monotonic() >= next_commit:
                     await self._committer.commit(consumer)
                     if self.joined:
-                        self._topology.look(consumer)
+                        self._look_at_topics(consumer)
                     if isinstance(self._clock, SteadyClock):
                         self._clock.look()
                     next_commit = time.monotonic() + self._policy.commit_interval_s
@@ -235,6 +236,12 @@ class Intake:
                 polling.cancel()
             if polling is not None:
                 await asyncio.gather(polling, return_exceptions=True)
+
+    def _look_at_topics(self, consumer: AIOKafkaConsumer) -> None:
+        self._topology.look(consumer)
+        if outdated := self._assignor.outdated(consumer):
+            log.warning("partitions_shared_out_anew", group=self._group.name, partitions=outdated)
+            share_out_anew(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[int, _Batches]:
         """The next records, and the number of the assignment they were fetched under."""

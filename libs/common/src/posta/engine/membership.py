@@ -6,11 +6,12 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
 
+from posta.engine.assignor import Assignor
 from posta.engine.fencing import Fencing
+from posta.engine.holder import holder_of
 from posta.kafka.connection import connection_options
 from posta.settings import KafkaSettings
 from posta.tasks import end, within
@@ -26,6 +27,8 @@ _ASIDE_AFTER_S = 0.5
 """So long a client may take to leave before the coordinator is told on another connection."""
 _ASIDE_S = 1.0
 _STOP_S = 5.0
+_ASK_S = 5.0
+"""So long it may take to learn who has our instance id."""
 
 
 class Owner(Protocol):
@@ -38,7 +41,9 @@ class Owner(Protocol):
         """Take over what is ours now."""
 
 
-def new_member(group: Group, kafka: KafkaSettings, *, drain_s: float, poll_ms: int) -> AIOKafkaConsumer:
+def new_member(
+    group: Group, kafka: KafkaSettings, *, assignor: Assignor, drain_s: float, poll_ms: int
+) -> AIOKafkaConsumer:
     """A consumer, not yet started, that belongs to the group and has joined nothing."""
     session_ms = int(kafka.session_timeout_s * 1000)
     return AIOKafkaConsumer(
@@ -49,7 +54,7 @@ def new_member(group: Group, kafka: KafkaSettings, *, drain_s: float, poll_ms: i
         group_instance_id=kafka.group_instance_id,
         enable_auto_commit=False,  # A25
         auto_offset_reset="none",  # A25: a jump is decided, and told, by ``positions``
-        partition_assignment_strategy=(RangePartitionAssignor,),
+        partition_assignment_strategy=(assignor,),
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=min(session_ms // 3, _HEARTBEAT_MS),
         # A2: the default is the session timeout, which a drain may exceed.
@@ -77,6 +82,11 @@ def join(
     """
     topics = [kafka.topic_prefix + topic.name for topic in (*group.reads, *group.lanes)]
     consumer.subscribe(topics=topics, listener=_Listener(owner, consumer, fencing, drain_s))
+
+
+def share_out_anew(consumer: AIOKafkaConsumer) -> None:
+    """Have the leader join again, which begins a round. Nothing public does so."""
+    consumer._coordinator.request_rejoin()  # noqa: SLF001
 
 
 async def started(
@@ -159,21 +169,25 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._owner = owner
         self._consumer = consumer
         self._fencing = fencing
-        self._is_member = False
         self._limit_s = drain_s + _REBALANCE_MARGIN_S / 2
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are
         """Eager rebalancing takes everything; A4: it may be lost already, then the commit fails."""
-        if self._is_member and is_forgotten(self._consumer):
-            self._fencing.forgotten()
         async with asyncio.timeout(self._limit_s):
             await self._owner.release()
+        await self._ask_for_holder()
         if self._fencing.is_fenced:
             # Nothing else keeps aiokafka from joining again, and so from replacing who replaced us.
             raise asyncio.CancelledError
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Start afresh with what is ours now."""
-        self._is_member = True
         self._fencing.joined()
         await self._owner.assigned(assigned)
+
+    async def _ask_for_holder(self) -> None:
+        """Before we join as nobody, who would replace whoever has our instance id."""
+        process = self._fencing.process
+        if process is not None and self._fencing.was_member and is_forgotten(self._consumer):
+            holder = await holder_of(process.instance_id, self._consumer, within_s=_ASK_S)
+            self._fencing.held_by(holder)
