@@ -84,7 +84,7 @@ class World:
             )
             for n, name in enumerate(self.destinations, 1)
         }
-        directory = Directory(known, default="dba", registry=self.registry)
+        self.directory = directory = Directory(known, default="dba", registry=self.registry)
         self.handler = Deliveries(
             answers=Answers(discord, once, api_url=API, clock=clock),
             events=Events(

@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+from pydantic import SecretStr
+
 from notifier.routing import directory as module
 from notifier.routing.directory import Directory
+from posta.destinations_sealed import Seal
 from posta.postgres.destinations import Registered
 
 
@@ -43,3 +47,24 @@ async def test_all_who_look_for_what_is_unknown_share_a_look(monkeypatch):
     await directory.refresh()
     assert await asyncio.gather(*(directory.find(f"no-{n}") for n in range(20))) == [None] * 20
     assert registry.reads == 2
+
+
+@pytest.mark.parametrize(
+    ("hosts", "is_called"),
+    [
+        pytest.param(frozenset({"127.0.0.1:8090"}), True, id="still allowed"),
+        pytest.param(frozenset(), False, id="not allowed any more"),
+    ],
+)
+async def test_a_sealed_url_is_checked_again_before_it_is_called(hosts, is_called):
+    """What was allowed when it was registered may not be now: a sealed URL is no way around it."""
+    seal = Seal(b"k" * 32)
+    url = SecretStr("http://127.0.0.1:8090/api/v10/webhooks/1/t")
+    registry = Registry()
+    registry.rows.append(
+        Registered(
+            id="hook", kind="webhook", description="d", place_id="1", sealed_url=seal.close("hook", url)
+        )
+    )
+    directory = Directory({}, registry=registry, seal=seal, hosts=hosts)
+    assert (await directory.find("hook") is not None) is is_called

@@ -13,7 +13,7 @@ from notifier.routing.rules import Deliver, Digest, Drop, Hold, Routes, route, s
 from posta import topics
 from posta.domain.retry import ErrorClass
 from posta.engine.message import GivenUp
-from posta.errors import Expired, NotNow, Undeliverable
+from posta.errors import Expired, NotNow, Permanent, Undeliverable
 
 NIGHT = {"night": {"start": "22:00", "end": "07:00", "zone": "Europe/Madrid"}}
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -252,6 +252,22 @@ async def test_what_was_asked_in_private_is_never_answered_in_public():
         await world.handle(replace(reply, data=reply.data.model_copy(update={"target": private})))
     (public,) = await world.handle(reply)
     assert public.event.data.target.route == "destination"
+
+
+async def test_an_answer_goes_to_a_destination_the_other_way_unless_nothing_is_sent_there_any_more():
+    world = World(routes={"answers": {"fallback": ["ops", "nowhere"]}})
+    (there,) = await world.handle(late(text="Because."))
+    await world.handle(there.event)
+    assert world.requests[-1].url.path == "/api/v10/webhooks/1/hook-secret"
+    assert "Because." in json.loads(world.requests[-1].content)["content"]
+    await world.directory.disable("ops", why="it was deleted")
+    (there,) = await world.handle(late(number=2))
+    with pytest.raises(Undeliverable, match="it was deleted") as refused:
+        await world.handle(there.event)
+    assert len(world.requests) == 1
+    (nowhere,) = await world.handler.apologise(*_given_up(there.event, refused.value))
+    with pytest.raises(Permanent, match="nowhere"):
+        await world.handle(nowhere.event)
 
 
 async def test_an_answer_whose_bucket_opens_too_late_does_not_wait_for_it():
