@@ -46,9 +46,11 @@ chaos: $(VENV)/.posta-dev ## Long fault runs, 45 minutes and more (POSTA_SOAK_S=
 ##@ Measure
 .PHONY: bench
 BENCH := .posta-bench
-bench: $(VENV)/.posta-dev $(BENCH)/.posta-peers ## The engine and llm-worker beside their peers, about an hour (ARGS="--quick" is minutes; --write PAGE)
+bench: $(VENV)/.posta-dev $(BENCH)/.posta-peers ## Everything beside its peers, more than an hour (ARGS=--quick: a quarter of one, prints only)
 	$(BIN)/posta bench engine $(or $(ARGS),--write docs/benchmarks.md)
-	$(BIN)/posta bench llm $(if $(ARGS),$(filter --quick,$(ARGS)),--write docs/benchmarks.md)
+	for part in ingress notifier llm; do \
+		$(BIN)/posta bench $$part $(if $(ARGS),$(filter --quick,$(ARGS)),--write docs/benchmarks.md); \
+	done
 
 ##@ Check
 .PHONY: check format format-check lint types contracts
