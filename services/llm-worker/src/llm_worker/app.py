@@ -5,7 +5,6 @@ import os
 import uuid
 from dataclasses import replace
 
-import httpx
 from fastapi import APIRouter, FastAPI
 
 from llm_worker.admin import llm_router
@@ -42,6 +41,7 @@ from posta.engine.routes import engine_router
 from posta.http.app import create_app
 from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
+from posta.http.kept_connections import KeptConnections
 from posta.http.server import serving
 from posta.kafka.producer import Producer
 from posta.postgres.api_keys import KeyTable
@@ -55,7 +55,6 @@ log = get_logger(__name__)
 NAME = "llm-worker"
 _DRAIN_SHARE = 0.6
 """Of the grace period; the rest is for releasing claims, committing and leaving the group."""
-_KEEPALIVE_S = 30.0
 _HANDLING_MARGIN_S = 20.0
 """What a handling may take beside its calls: claiming, storing, a slow database."""
 _BODY_MOST_BYTES = 16 * 1024
@@ -159,7 +158,7 @@ def build_app(engine: Engine, keys: Keys, *routers: APIRouter) -> FastAPI:
     return app
 
 
-def _providers(client: httpx.AsyncClient, lineup: Lineup) -> dict[str, Provider]:
+def _providers(client: KeptConnections, lineup: Lineup) -> dict[str, Provider]:
     return {name: HttpProvider(client, model) for name, model in lineup.models.items()}
 
 
@@ -189,13 +188,8 @@ def _engine(
     )
 
 
-def _client(llm: LlmSettings) -> httpx.AsyncClient:
-    """One connection for each call that may run, so that none waits for another's."""
-    return httpx.AsyncClient(
-        limits=httpx.Limits(
-            max_connections=llm.concurrency,
-            max_keepalive_connections=llm.concurrency,
-            keepalive_expiry=_KEEPALIVE_S,
-        ),
-        headers={"user-agent": f"posta-llm-worker/{service_version()}"},
+def _client(llm: LlmSettings) -> KeptConnections:
+    """As many connections as calls are made at once; each model's own limits are its calls' timeouts."""
+    return KeptConnections(
+        timeout_s=llm.timeout_s, headers={"user-agent": f"posta-llm-worker/{service_version()}"}
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from llm_worker.providers.completion import Completion, Outcome
 from llm_worker.providers.http import HttpProvider
 from llm_worker.providers.port import Request, Timeouts
 from llm_worker.providers.sse import EventReader, ServerSentEvent
+from posta.http.kept_connections import KeptConnections
 
 PROMPT = Prompt(system="Be brief.", user="<question>\nWhy?\n</question>")
 ANTHROPIC = """
@@ -164,3 +167,92 @@ def test_events_are_read_alike_however_the_bytes_are_cut(data):
     assert events == [
         ServerSentEvent("", line.removeprefix("data: ").strip()) for line in CHAT if line.startswith("data")
     ]
+
+
+class Streams:
+    """A provider on a real connection: sends its pieces, and ends the stream or does not."""
+
+    def __init__(self, pieces, *, ends=True):
+        self.pieces, self.ends, self.connections = pieces, ends, 0
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = re.search(rb"content-length: (\d+)", head.lower())
+                await reader.readexactly(int(length[1]))
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+                writer.write(b"transfer-encoding: chunked\r\n\r\n")
+                for piece in self.pieces:
+                    data = piece.encode()
+                    writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+                await writer.drain()
+                await asyncio.sleep(0.01)  # what ends the stream comes alone
+                if self.ends:
+                    writer.write(b"0\r\n\r\n")
+                else:
+                    await reader.read()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    @asynccontextmanager
+    async def provider(self):
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        (model,) = lineup("", base_url=address, api_key="sk", model="m").models.values()
+        try:
+            async with KeptConnections(timeout_s=5, headers={}) as calls:
+                yield HttpProvider(calls, model)
+        finally:
+            server.close()
+
+
+def request(**limits):
+    return Request(prompt=PROMPT, max_tokens=50, timeouts=Timeouts(total_s=5, **limits))
+
+
+async def test_streamed_calls_one_after_the_other_share_a_connection():
+    server = Streams(CHAT)
+    async with server.provider() as provider:
+        for _ in range(5):
+            assert (await provider.ask(request())).verdict.text == "Because ¿ñ?"
+    assert server.connections == 1
+
+
+async def test_an_answer_that_is_whole_counts_though_its_stream_never_ends():
+    server = Streams(CHAT, ends=False)
+    async with server.provider() as provider:
+        for _ in range(2):
+            async with asyncio.timeout(2):
+                assert (await provider.ask(request())).verdict.text == "Because ¿ñ?"
+    assert server.connections == 2
+
+
+async def test_a_stalled_call_on_a_kept_connection_is_cut_and_the_next_one_has_another():
+    server = Streams(CHAT)
+    async with server.provider() as provider:
+        assert isinstance((await provider.ask(request())).verdict, Completion)
+        server.pieces, server.ends = CHAT[:3], False
+        stalled = (await provider.ask(request(between_tokens_s=0.05))).verdict
+        assert stalled.outcome is Outcome.TIMEOUT
+        assert "stalled" in str(stalled.failure)
+        server.pieces, server.ends = CHAT, True
+        assert isinstance((await provider.ask(request())).verdict, Completion)
+    assert server.connections == 2
+
+
+async def test_a_call_that_is_cancelled_gives_its_connection_up():
+    server = Streams(CHAT[:3], ends=False)
+    async with server.provider() as provider:
+        for turns in range(0, 60, 5):
+            one = asyncio.create_task(provider.ask(request()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            one.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await one
+        server.pieces, server.ends = CHAT, True
+        async with asyncio.timeout(2):
+            assert isinstance((await provider.ask(request())).verdict, Completion)

@@ -6,7 +6,8 @@ that was used last, or a new one; nobody waits for another's, so whoever calls b
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -46,14 +47,17 @@ class KeptConnections:
 
     async def request(self, method: str, url: str, **request: Any) -> httpx.Response:
         """The answer, read whole. Raises ``httpx.HTTPError``."""
-        host = urlsplit(url).netloc
-        idle = self._idle.setdefault(host, [])
-        client = idle.pop().client if idle else self._connection()
-        try:
+        async with self._lent(url) as client:
             return await client.request(method, url, **request)
-        finally:
-            idle.append(_Idle(client, self._clock()))
-            await self._close_oldest(host)
+
+    @asynccontextmanager
+    async def stream(self, method: str, url: str, **request: Any) -> AsyncIterator[httpx.Response]:
+        """The answer from its headers on, to be read within the block. Raises ``httpx.HTTPError``.
+
+        The connection is kept when it was read to its end; whoever stops before that gives it up.
+        """
+        async with self._lent(url) as client, client.stream(method, url, **request) as response:
+            yield response
 
     async def aclose(self) -> None:
         """Close those that are idle; to be called when no call is under way."""
@@ -72,6 +76,24 @@ class KeptConnections:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    @asynccontextmanager
+    async def _lent(self, url: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A connection to the host of ``url`` for one call, which it outlives if nothing goes wrong.
+
+        Cancelled at a bad moment, httpx's pool believes for ever that its one connection is in use, and the
+        next call would wait for it; so what was cut off is never used again.
+        """
+        host = urlsplit(url).netloc
+        idle = self._idle.setdefault(host, [])
+        client = idle.pop().client if idle else self._connection()
+        try:
+            yield client
+        except BaseException:
+            await client.aclose()
+            raise
+        idle.append(_Idle(client, self._clock()))
+        await self._close_oldest(host)
 
     def _connection(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(

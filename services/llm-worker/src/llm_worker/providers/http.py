@@ -11,7 +11,9 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -36,14 +38,22 @@ _MAX_BODY_BYTES = 2 * 1_048_576
 _CHARS_PER_TOKEN = 4
 """A rule of thumb for servers that count no tokens."""
 _OK = 200
+_REST_S = 0.5
+"""So long the end of a stream is waited for once its answer is whole, for the connection's sake."""
+
+
+class Client(Protocol):
+    """What makes calls; ``posta.http.kept_connections.KeptConnections``, or httpx's own client."""
+
+    def stream(self, method: str, url: str, **request: Any) -> AbstractAsyncContextManager[httpx.Response]:
+        """The answer from its headers on. Raises ``httpx.HTTPError``."""
+        ...
 
 
 class HttpProvider:
     """Calls one model; safe for many tasks at once. See ``llm_worker.providers.port.Provider``."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, model: Model, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, client: Client, model: Model, *, clock: Callable[[], float] = time.time) -> None:
         self._client = client
         self._model = model
         self._form = model.endpoint.form
@@ -109,21 +119,26 @@ class HttpProvider:
     async def _exchange(self, call: "_Call") -> Response:
         model, limits = self._model, call.request.timeouts
         body = self._form.request_body(call.request, model=model.name, stream=model.stream)
-        request = self._client.build_request(
+        answering = self._client.stream(
             "POST",
             self._url,
             json=body,
             headers=self._form.headers(model.endpoint.key.get_secret_value()),
             timeout=httpx.Timeout(limits.total_s, connect=limits.connect_s),
             extensions={"trace": call.trace},
+            follow_redirects=False,
         )
-        async with asyncio.timeout(limits.first_token_s if model.stream else limits.total_s) as limit:
-            response = await self._client.send(request, stream=True, follow_redirects=False)
-            call.headers_after_s = time.monotonic() - call.started
-            try:
+        try:
+            async with (
+                asyncio.timeout(limits.first_token_s if model.stream else limits.total_s) as limit,
+                answering as response,
+            ):
+                call.headers_after_s = time.monotonic() - call.started
                 return await _read(response, call, limit)
-            finally:
-                await response.aclose()
+        except (httpx.HTTPError, TimeoutError, _BrokenOff):
+            if call.whole is None:
+                raise
+            return call.whole  # what broke after it is only its connection
 
     def _told(self, response: Response, verdict: Completion | Failed) -> Told:
         now = self._clock()
@@ -161,6 +176,8 @@ class _Call:
     headers_after_s: float = 0.0
     first_token: bool = False
     is_streamed: bool = False
+    whole: Response | None = None
+    """The streamed answer, once nothing of it is missing."""
 
     @property
     def ends_at(self) -> float:
@@ -198,27 +215,32 @@ async def _read(response: httpx.Response, call: _Call, limit: asyncio.Timeout) -
     try:
         if response.status_code == _OK and kind.startswith("text/event-stream"):
             call.is_streamed = True
-            status, body = await _gather(response, call, limit)
-        else:
-            limit.reschedule(call.ends_at)
-            status, body = response.status_code, await _whole(response)
+            return await _gather(response, call, limit)
+        limit.reschedule(call.ends_at)
+        body = await _whole(response)
     except (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError) as exc:
         raise _BrokenOff(_kind(exc)) from exc
-    return Response(status=status, headers=response.headers, body=body)
+    return Response(status=response.status_code, headers=response.headers, body=body)
 
 
-async def _gather(response: httpx.Response, call: _Call, limit: asyncio.Timeout) -> tuple[int, bytes]:
-    """The streamed answer as one body; a time limit runs from each token to the next."""
+async def _gather(response: httpx.Response, call: _Call, limit: asyncio.Timeout) -> Response:
+    """The streamed answer as one body; a time limit runs from each token to the next.
+
+    When it is whole it is in ``call.whole``. Then only the stream's end is waited for, and not long: a
+    connection is kept when all of its answer was read.
+    """
     limits, loop = call.request.timeouts, asyncio.get_running_loop()
     reader, gathering, size = EventReader(), call.model.endpoint.form.gathering(), 0
     async for chunk in response.aiter_bytes():
         size += len(chunk)
         if size > _MAX_BODY_BYTES:
             raise _BrokenOff(f"it is longer than {_MAX_BODY_BYTES} bytes")
-        for event in reader.feed(chunk):
+        for event in reader.feed(chunk) if call.whole is None else ():
             match gathering.feed(event):
                 case Progress.END:
-                    return _gathered(gathering)
+                    call.whole = _gathered(gathering, response.headers)
+                    limit.reschedule(loop.time() + _REST_S)
+                    break
                 case Progress.TOKEN:
                     if not call.first_token:
                         call.first_token = True
@@ -226,14 +248,16 @@ async def _gather(response: httpx.Response, call: _Call, limit: asyncio.Timeout)
                     limit.reschedule(min(call.ends_at, loop.time() + limits.between_tokens_s))
                 case Progress.NOTHING:
                     pass
+    if call.whole is not None:
+        return call.whole
     raise _BrokenOff(f"the stream ended after {gathering.words} characters without saying that it was whole")
 
 
-def _gathered(gathering: Gathering) -> tuple[int, bytes]:
+def _gathered(gathering: Gathering, headers: Mapping[str, str]) -> Response:
     body = gathering.body
     error = body.get("error")
     status = error_status(error) if isinstance(error, dict) else _OK
-    return status, json.dumps(body).encode()
+    return Response(status=status, headers=headers, body=json.dumps(body).encode())
 
 
 async def _whole(response: httpx.Response) -> bytes:
