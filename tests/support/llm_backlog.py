@@ -3,7 +3,7 @@
 The real handler, asker, purses and gate; in memory are the book, the answers and the provider, which counts
 strictly: calls and tokens of every sliding window, and refuses with 429 what is too much. The stand-in
 for the engine keeps what the engine promises: so many records in hand, a closed gate holds all of them,
-``NotNow`` holds one.
+``NotNow`` holds one; and as the engine's workers wake one another, it starts one question after the other.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ from llm_worker.providers.told import LimitTold, Told
 from posta.errors import Failure, NotNow, Unavailable
 
 _IN_HAND = 64
+_TURNS_APART = 2
+"""Of the loop, between two questions that begin; no time passes."""
 _TOKEN = re.compile(r"\w{1,4}|[^\w\s]")
 _FRAME_TOKENS = 4
 _MODELS = """
@@ -123,6 +125,7 @@ class Process:
         loop = asyncio.get_running_loop()
         self._gate = RoomGate(worker.purses, monotonic=loop.time).gate
         self._probing: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
         self.waits: list[tuple[int, float]] = []
         self._begun = loop.time()
 
@@ -141,6 +144,9 @@ class Process:
         while True:
             await self._open.wait()
             await asyncio.sleep(self._world.prepare_s)
+            async with self._starting:
+                for _ in range(_TURNS_APART):
+                    await asyncio.sleep(0)
             try:
                 await self.worker.handler.handle(message_of(event))
             except Unavailable:

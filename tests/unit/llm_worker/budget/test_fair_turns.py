@@ -278,6 +278,24 @@ async def test_what_a_provider_said_as_a_long_answer_began_is_compared_with_what
     assert tpm.used == 50
 
 
+async def test_what_aged_out_while_the_provider_thought_is_nobody_elses():
+    """It counted when it took the request, and answered seconds later."""
+    office = Office(tpm=1000)
+    purse = office.purse()
+    (early,) = await reserved(purse, ("a", False))
+    settled(purse, early, tokens=900)
+    office.now += 59
+    await purse.look()
+    (late,) = await reserved(purse, ("a", False))
+    begun = office.now
+    office.now += 4
+    said = Told(limits=(LimitTold(window="tpm", limit=1000, remaining=50, reset_s=60.0),))
+    purse.settle(late, begun=begun, tokens=50, report=Report(ok=1), told=said, told_at=office.now)
+    await purse.look()
+    (tpm,) = (window for window in purse.view.windows if window.name == "tpm")
+    assert tpm.used == 50
+
+
 async def test_what_others_used_is_noticed_however_long_the_answer_took():
     office = Office(tpm=1000)
     purse = office.purse()

@@ -98,3 +98,58 @@ async def _urgent(chance):
             await purses[victim].look()
         now += max(0.05, min(3.0, *again_s))
     return waits_s
+
+
+TPM = 900
+
+
+async def _asked(purse, tokens, *, is_urgent=False):
+    """The wait in seconds that it was told, or None when it was let through."""
+    try:
+        one = await purse.reserve(Need(tokens=tokens, is_urgent=is_urgent), tenant="t", name=str(tokens))
+    except NoRoom as exc:
+        return exc.wait_s
+    purse.settle(one, begun=one.last.begun, tokens=tokens, report=Report(ok=1))
+    return None
+
+
+class Two:
+    """Two workers under 900 tokens a minute, of which 700 are used."""
+
+    def __init__(self):
+        self.now = 1000.0
+        books, rules = FakeBooks(lambda: self.now), Rules(allowance=Allowance(tpm=TPM))
+        self.purses = [
+            Purse("b", books, rules, owner=name, monotonic=lambda: self.now) for name in ("first", "second")
+        ]
+
+    async def fill(self):
+        assert await _asked(self.purses[0], 700) is None
+        await self.purses[0].look()
+
+
+async def test_room_that_is_too_little_for_the_worker_that_waits_first_is_let_to_another():
+    two = Two()
+    await two.fill()
+    assert await _asked(two.purses[0], 500) is not None
+    assert await _asked(two.purses[1], 150) is None
+
+
+async def test_room_that_is_too_little_for_an_urgent_question_elsewhere_is_kept_for_it():
+    two = Two()
+    await two.fill()
+    assert await _asked(two.purses[0], 500, is_urgent=True) is not None
+    assert await _asked(two.purses[1], 150) is not None
+
+
+async def test_a_large_question_is_asked_however_many_small_ones_another_worker_has():
+    two = Two()
+    waited_from = two.now
+    while two.now - waited_from < 300:
+        for _ in range(4):
+            await _asked(two.purses[1], 200)
+        await two.purses[1].look()
+        if await _asked(two.purses[0], 850) is None:
+            break
+        two.now += 1.0
+    assert 1 < two.now - waited_from <= 120

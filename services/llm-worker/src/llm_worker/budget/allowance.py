@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 DAY_S = 24 * 3600.0
 STEPS = 512
-_REMEMBERED_STEPS = STEPS // 2
-"""So long after it stopped counting a use is still known: what a provider said during a long answer."""
+REMEMBERED_SHARE = 1 / 2
+"""Of a window: so long after it stopped counting a use is still known, for what a provider said long ago."""
+_REMEMBERED_STEPS = int(STEPS * REMEMBERED_SHARE)
 LONGEST_LEASE_SHARE = 1 / 30
 """Of a minute: how long a lease is usable."""
 _SLACK_SHARE, _SLACK_LEAST_S, _SLACK_MOST_S = 0.01, 0.15, 2.0
@@ -92,9 +93,9 @@ class Counts:
             del self.by_end[end]
         return sum(amount for end, amount in self.by_end.items() if end > reached)
 
-    def used_then(self, at: float) -> int:
-        """What counted at a time not long ago; leases of that moment included, calls begun since not."""
-        first = math.floor(at / self.window.step_s)
+    def used_between(self, since: float, at: float) -> int:
+        """What counted at any moment from ``since`` to ``at``, not long ago; leases of ``at`` included."""
+        first = math.floor(since / self.window.step_s)
         last = self.window.end_of(at + self.window.length_s * LONGEST_LEASE_SHARE)
         return sum(amount for end, amount in self.by_end.items() if first < end <= last)
 

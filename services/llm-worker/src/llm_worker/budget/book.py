@@ -38,6 +38,8 @@ class Want:
     since: float
     until: float
     """When it is no longer believed to wait."""
+    least: int = 0
+    """The fewest tokens of which any of it could be let through; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,8 @@ class Book:
             "wants": {
                 owner: [one.urgent, one.standard, one.since, one.until] for owner, one in self.wants.items()
             },
+            # Apart, so that a worker of an earlier version can read the book while a new one is rolled out.
+            "least": {owner: one.least for owner, one in self.wants.items()},
             "told": {name: [one.limit, one.until] for name, one in self.told.items()},
             "closed_until": self.closed_until,
             "refused": [self.refused.at, self.refused.went_through] if self.refused else None,
@@ -124,7 +128,13 @@ def book_of(stored: dict[str, Any] | None) -> Book:
         counts={name: {int(end): n for end, n in ends.items()} for name, ends in stored["counts"].items()},
         holders={owner: Holder(calls=n, until=end) for owner, (n, end) in stored["holders"].items()},
         wants={
-            owner: Want(urgent=urgent, standard=standard, since=since, until=end)
+            owner: Want(
+                urgent=urgent,
+                standard=standard,
+                since=since,
+                until=end,
+                least=stored.get("least", {}).get(owner, 0),
+            )
             for owner, (urgent, standard, since, end) in stored["wants"].items()
         },
         told={name: ToldLimit(limit=limit, until=end) for name, (limit, end) in stored["told"].items()},

@@ -1,6 +1,6 @@
 """What a provider's answers teach about its limits: named ones, inferred ones, and use that is not ours."""
 
-from llm_worker.budget.allowance import Window
+from llm_worker.budget.allowance import REMEMBERED_SHARE, Window
 from llm_worker.budget.book import Book, Refusal, ToldLimit
 from llm_worker.budget.visit import Rules
 from llm_worker.providers.told import LimitTold, Told
@@ -17,7 +17,7 @@ def learn(book: Book, told: Told, rules: Rules) -> None:
         window = windows[one.window]
         book.told[one.window] = ToldLimit(limit=one.limit)
         if one.remaining is not None:
-            _notice_others(book, window, one, told.age_s)
+            _notice_others(book, window, one, told)
     if told.retry_after_s is None:
         return
     if told.is_refusal and book.now >= book.closed_until:
@@ -36,15 +36,18 @@ def _infer(book: Book, rpm: Window, told: Told, rules: Rules) -> None:
         book.told["rpm"] = ToldLimit(limit=limit, until=book.now + _INFERRED_S)
 
 
-def _notice_others(book: Book, window: Window, told: LimitTold, age_s: float) -> None:
+def _notice_others(book: Book, window: Window, one: LimitTold, told: Told) -> None:
     """What the provider counted and we did not was used by somebody else with the same account.
 
     Compared is what both counted when the provider said so: a long answer ends after much of what it
-    counted has aged out.
+    counted has aged out. A provider may count when it takes the request and answer much later; so whatever
+    of ours counted at any moment in between is ours.
     """
     counts = book.counts_of(window)
-    at = book.now - age_s
-    others = told.limit - (told.remaining or 0) - counts.used_then(at)
-    reset_s = window.length_s if told.reset_s is None else min(told.reset_s, window.length_s)
+    at = book.now - told.age_s
+    if book.now - at + told.took_s > window.length_s * REMEMBERED_SHARE:
+        return  # too long ago to be compared
+    others = one.limit - (one.remaining or 0) - counts.used_between(at - told.took_s, at)
+    reset_s = window.length_s if one.reset_s is None else min(one.reset_s, window.length_s)
     if others > 0 and at + reset_s > book.now:
         counts.add_until(others, at + reset_s)

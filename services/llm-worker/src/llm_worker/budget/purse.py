@@ -12,6 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from llm_worker.budget.books import Books, LastVisit
 from llm_worker.budget.lease import Lease, NoRoom, Reservation
@@ -26,6 +27,8 @@ _MOST_NEEDS = 64
 """In one visit; the others come with the next."""
 _MOST_AHEAD = 32
 _SMOOTHING = 0.2
+_STILL_TURNS = 6
+"""Of the loop without anybody new: then all have lined up. The engine wakes one worker after the other."""
 _NEVER_S = 3600.0
 """A limit that is too small for a question may be raised; it is asked about again after an hour."""
 _LOOK_AGAIN_SHARE = 1 / 20
@@ -63,6 +66,8 @@ class Purse:
         """Calls between visits, smoothed: how many to lease ahead."""
         self._since_visit = 0
         self._typical_tokens = 0
+        self._spare_tokens = 0.0
+        """What calls did not come to of what was reserved for them, smoothed."""
         self._wanted: Need | None = None
         self._last: LastVisit | None = None
         self._visited_at = 0.0
@@ -114,12 +119,14 @@ class Purse:
         ``told`` was the provider's word at ``told_at`` (monotonic; None: now).
         """
         self._in_flight -= 1
+        self._spare_tokens += _SMOOTHING * (max(0, reservation.need.tokens - tokens) - self._spare_tokens)
         self._news.spent(reservation, begun=begun, tokens=tokens)
         self._news.ended(reservation, report)
         if reservation.canary is not None:
             self._denied = None
         if told:
-            self._news.heard(told, self._monotonic() if told_at is None else told_at)
+            heard_at = self._monotonic() if told_at is None else told_at
+            self._news.heard(replace(told, took_s=max(0.0, heard_at - begun)), heard_at)
             if told.retry_after_s is not None:
                 self._believe(Denied(why="told", wait_s=told.retry_after_s))
 
@@ -182,7 +189,7 @@ class Purse:
 
     async def _serve(self) -> None:
         """Serve the line until it is empty; what cannot be served is told so."""
-        await asyncio.sleep(0)  # all that came at once line up first
+        await self._lined_up()
         while line := self._line.in_turn(self._over_share):
             self._hand_out(line)
             self._refuse_too_large(line)
@@ -203,6 +210,13 @@ class Purse:
             if refusal is not None:
                 self._refuse(refusal)
                 return
+
+    async def _lined_up(self) -> None:
+        """Let all that come at once line up: what is left must be offered to whomever it may fit."""
+        still = 0
+        while still < _STILL_TURNS and (before := len(self._line)) < _MOST_NEEDS:
+            await asyncio.sleep(0)
+            still = still + 1 if len(self._line) == before else 0
 
     async def _ask_for(self, line: Sequence[Place]) -> None:
         """Visit the book for ``line``, and hand out what was granted to whom it was granted for."""
@@ -279,6 +293,7 @@ class Purse:
                 any_order=any_order,
                 ahead=min(_MOST_AHEAD, round(self._recent)),
                 typical_tokens=self._typical_tokens,
+                spare_tokens=int(self._spare_tokens),
                 wanted=self._wanted,
                 keep_s=self._keep_s,
             )

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from llm_worker.budget.allowance import LONGEST_LEASE_SHARE, Window
 from llm_worker.budget.book import Book, Want
+from llm_worker.budget.kept import Kept, held_by_others, kept_for_others
 from llm_worker.budget.packing import packed
 from llm_worker.budget.visit import Denied, Grant, Need, Rules, Visit
 from llm_worker.circuit.breaker import Canary, Refused
@@ -30,8 +31,10 @@ def answer_to(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
     most, why = _free_slots(book, visit, rules)
     if most <= 0:
         return _turned_away(book, visit, Denied(why=why, wait_s=_SLOT_AGAIN_S), rules)
-    kept = _kept_for_others(book, visit, rules)
-    served, denied = _fitting(book, visit.needs, rules, kept, most=most, any_order=visit.any_order)
+    kept = kept_for_others(book, visit, rules)
+    served, denied = _fitting(
+        book, visit.needs, rules, kept, most=most, any_order=visit.any_order, visit=visit
+    )
     if not served:
         return _turned_away(book, visit, denied or Denied(why="others", wait_s=_SLOT_AGAIN_S), rules)
     book.circuit, admission = rules.circuit.admit(book.circuit, book.now, owner=visit.owner)
@@ -42,7 +45,7 @@ def answer_to(book: Book, visit: Visit, rules: Rules) -> Grant | Denied:
     if number is not None:
         served = served[:1]
     needs = tuple(visit.needs[at] for at in served)
-    if number is None and len(needs) == len(visit.needs) and not kept:
+    if number is None and len(needs) == len(visit.needs) and not kept.calls:
         spare = min(visit.ahead, most - len(needs))
         needs += _ahead(book, needs, spare, visit.typical_tokens, rules)
     left = tuple(need for at, need in enumerate(visit.needs) if at not in served)
@@ -68,8 +71,7 @@ def _free_slots(book: Book, visit: Visit, rules: Rules) -> tuple[int, str]:
         limit, why = _FIRST_AT_ONCE + _ended(book, rules), "unknown"
     if limit is None:
         return len(visit.needs) + visit.ahead, why
-    others = sum(one.calls for owner, one in book.holders.items() if owner != visit.owner)
-    return limit - others - visit.held, why
+    return limit - held_by_others(book, visit) - visit.held, why
 
 
 def _knows_no_limit(book: Book, rules: Rules) -> bool:
@@ -83,71 +85,47 @@ def _ended(book: Book, rules: Rules) -> int:
     return max(0, book.counts_of(day).used(book.now) - held)
 
 
-def _kept_for_others(book: Book, visit: Visit, rules: Rules) -> int:
-    """Calls that belong to other workers that wait: all that are more urgent, and an equal part of the rest.
-
-    When there is less room than workers, it goes to those that were turned away first.
-    """
-    is_urgent = visit.needs[0].is_urgent
-    mine = book.wants.get(visit.owner)
-    me = (book.now if mine is None else mine.since, visit.owner)
-    others = {owner: want for owner, want in book.wants.items() if owner != visit.owner}
-    before = 0 if is_urgent else sum(want.urgent for want in others.values())
-    peers = [
-        ((want.since, owner), want.urgent if is_urgent else want.standard)
-        for owner, want in others.items()
-        if (want.urgent if is_urgent else want.standard)
-    ]
-    room = _room_calls(book, visit, rules) - before
-    if room > len(peers):
-        part = int(room // (len(peers) + 1)) if math.isfinite(room) else 0
-        return before + sum(min(wanted, part) for _, wanted in peers)
-    return before + sum(peer < me for peer, _ in peers)
-
-
-def _room_calls(book: Book, visit: Visit, rules: Rules) -> float:
-    """How many calls of the kind that is asked for there is room for; infinite without a known limit."""
-    typical = max(1, *(need.tokens for need in visit.needs))
-    room = math.inf
-    for window in rules.allowance.windows:
-        limit = book.limit_of(window, rules.allowance)
-        if limit is not None:
-            free = limit - book.counts_of(window).used(book.now)
-            room = min(room, free // (typical if window.counts_tokens else 1))
-    return room
-
-
 def _fitting(
     book: Book,
     needs: tuple[Need, ...],
     rules: Rules,
-    kept: int,
+    kept: Kept,
     *,
     most: float = math.inf,
     any_order: int = 1,
+    visit: Visit | None = None,
 ) -> tuple[tuple[int, ...], Denied | None]:
-    """The positions of those of ``needs`` that fit every window beside ``kept`` calls, and why no more do."""
-    typical = max(need.tokens for need in needs)
+    """Which of ``needs`` (positions) fit every window beside what is ``kept``, and why no more do."""
     rooms: list[tuple[Window, int, int]] = []
     calls, tokens = most, math.inf
     for window in rules.allowance.windows:
         limit = book.limit_of(window, rules.allowance)
         if limit is None:
             continue
-        room = limit - book.counts_of(window).used(book.now) - kept * (typical if window.counts_tokens else 1)
+        not_ours = kept.tokens if window.counts_tokens else kept.calls
+        room = limit - book.counts_of(window).used(book.now) - not_ours
         rooms.append((window, limit, room))
         if window.counts_tokens:
             tokens = min(tokens, room)
         else:
             calls = min(calls, room)
-    served = packed([need.tokens for need in needs], calls=calls, tokens=tokens, any_order=any_order)
+    spare = 0 if visit is None else visit.spare_tokens
+    under_way = 0 if visit is None else visit.held + held_by_others(book, visit)
+    served = packed(
+        [need.tokens for need in needs],
+        calls=calls,
+        tokens=tokens,
+        any_order=any_order,
+        coming=spare * under_way,
+        spare=spare,
+    )
     denied = None
     if not served:
         least = min(need.tokens for need in needs[: max(1, any_order)])
         for window, limit, room in rooms:
             amount = least if window.counts_tokens else 1
             if amount > room:
-                amount += kept * (typical if window.counts_tokens else 1)
+                amount += kept.tokens if window.counts_tokens else kept.calls
                 free_at = book.counts_of(window).free_at(min(amount, max(limit, 1)), limit, book.now)
                 denied = _until(free_at, window, book)
                 if window.counts_tokens and least > limit:
@@ -165,7 +143,7 @@ def _ahead(book: Book, needs: tuple[Need, ...], spare: int, tokens: int, rules: 
     if spare <= 0 or _is_busy(book, needs, rules):
         return ()
     extra = (Need(tokens=tokens),) * spare
-    fit, _ = _fitting(book, needs + extra, rules, 0)
+    fit, _ = _fitting(book, needs + extra, rules, Kept())
     return extra[: max(0, len(fit) - len(needs))]
 
 
@@ -205,7 +183,11 @@ def _want(
 ) -> None:
     urgent = sum(need.is_urgent for need in needs)
     until = book.now + wait_s + _LATE_MINUTES * rules.allowance.minute_s
-    book.wants[visit.owner] = Want(urgent=urgent, standard=len(needs) - urgent, since=since, until=until)
+    # Of those that may go in any order; who is let through only after these fits no sooner.
+    least = min(need.tokens for need in needs[: max(1, visit.any_order)])
+    book.wants[visit.owner] = Want(
+        urgent=urgent, standard=len(needs) - urgent, since=since, until=until, least=least
+    )
 
 
 def hindrance(book: Book, visit: Visit, rules: Rules) -> Denied | None:
@@ -218,7 +200,7 @@ def hindrance(book: Book, visit: Visit, rules: Rules) -> Denied | None:
     most, why = _free_slots(book, asking, rules)
     if most <= 0:
         return Denied(why=why, wait_s=_SLOT_AGAIN_S)
-    served, denied = _fitting(book, asking.needs, rules, _kept_for_others(book, asking, rules))
+    served, denied = _fitting(book, asking.needs, rules, kept_for_others(book, asking, rules))
     if served:
         return None
     return denied or Denied(why="others", wait_s=_SLOT_AGAIN_S)

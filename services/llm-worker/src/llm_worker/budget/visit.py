@@ -54,6 +54,8 @@ class Visit:
     """Calls more that are likely soon: leased too, when there is plenty."""
     typical_tokens: int = 0
     """Of one of those."""
+    spare_tokens: int = 0
+    """What a call does not come to, usually, of what was reserved for it."""
     wanted: Need | None = None
     """The smallest of those that were turned away and may be let through; None: nobody was."""
     keep_s: float = 15.0

@@ -51,6 +51,8 @@ class Told:
     """Whether a 429 said when; from a 503 nothing can be inferred about a limit."""
     age_s: float = 0.0
     """How long ago the response began: what it says is of that moment, and a long answer ends much later."""
+    took_s: float = 0.0
+    """From the request to the response: at some moment in between the provider counted."""
 
     def __bool__(self) -> bool:
         """Whether it told anything."""
