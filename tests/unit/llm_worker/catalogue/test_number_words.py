@@ -3,7 +3,10 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from llm_worker.catalogue import figures
 from llm_worker.catalogue.figures import Kind, figures_in
 from llm_worker.catalogue.number_words import number_of
 
@@ -69,3 +72,52 @@ def test_other_numbers_in_words_are_no_figures(text):
 @pytest.mark.slow
 def test_hostile_text_is_read_quickly():
     assert figures_in("twenty " * 20_000) == []
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "twenty",
+                "veinte",
+                "five",
+                "y",
+                "and",
+                "mil",
+                "euros",
+                "€",
+                "EUR",
+                "$",
+                "left",
+                "remaining",
+                "units",
+                "unidades",
+                "are",
+                "still",
+                "in",
+                "stock",
+                "disponibles",
+                "quedan",
+                "solo",
+                "tallas",
+                "the",
+                "la",
+                "3",
+                "19,95",
+                ".",
+                ",",
+                "\n",
+                "-",
+                "ten",
+                "cien",
+            ]
+        ),
+        max_size=12,
+    ).map(" ".join)
+)
+def test_what_is_seen_at_a_glance_misses_nothing(text):
+    """The quick look decides only whether the long one is worth it."""
+    expected = {(m.start(), m.end()) for m in figures._PRICE_IN_WORDS.finditer(text)}
+    stocks = [(m, m.lastgroup or "") for m in figures._STOCK_IN_WORDS.finditer(text)]
+    expected |= {(m.start(g), m.end(g)) for m, g in stocks if number_of(m[g]) >= 2}
+    assert {(one.start, one.end) for one in figures._in_words(text)} == expected

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from llm_worker.catalogue.number_words import NUMBER_IN_WORDS, mentions_number, number_of
 
@@ -38,6 +39,15 @@ _STOCK_IN_WORDS = re.compile(
     rf"(?!\s(?:{_CURRENCY}|tallas?|colores|d[ií]as?|horas?))",
     re.IGNORECASE,
 )
+# Without these there is nothing for the two above to find, and most texts are without: to look for whole
+# numbers in words at every word of an instruction takes a millisecond.
+_MAY_BE_PRICE_IN_WORDS = re.compile(rf"[^\W\d_]\s(?:{_CURRENCY})(?!\w)", re.IGNORECASE)
+_MAY_BE_STOCK_IN_WORDS = re.compile(
+    rf"[^\W\d_]\s(?:{_PIECES}|(?:are |is )?(?:still )?"
+    r"(?:left|remaining|in stock|available|en stock|en existencias?|disponibles?|restantes?)\b)"
+    r"|\bquedan?\s",
+    re.IGNORECASE,
+)
 _DECIMALS = 2
 _LEAST_IN_WORDS = 2
 
@@ -62,6 +72,12 @@ class Figure:
 def figures_in(text: str) -> list[Figure]:
     """Every price and stock in ``text``, in its order."""
     return sorted((*_prices(text), *_stocks(text), *_in_words(text)), key=lambda figure: figure.start)
+
+
+@lru_cache(maxsize=64)  # the instruction is the same for every answer, and products are asked for again
+def stated_in(text: str) -> frozenset[tuple[Kind, Decimal]]:
+    """The prices and stocks that ``text`` states."""
+    return frozenset((figure.kind, figure.value) for figure in figures_in(text))
 
 
 def unstated(text: str, *, stated: Collection[tuple[Kind, Decimal]]) -> list[Figure]:
@@ -94,12 +110,13 @@ def _stocks(text: str) -> Iterator[Figure]:
 
 
 def _in_words(text: str) -> Iterator[Figure]:
-    if not mentions_number(text):
+    may_be_price, may_be_stock = _MAY_BE_PRICE_IN_WORDS.search(text), _MAY_BE_STOCK_IN_WORDS.search(text)
+    if not (may_be_price or may_be_stock) or not mentions_number(text):
         return
-    for match in _PRICE_IN_WORDS.finditer(text):
+    for match in _PRICE_IN_WORDS.finditer(text) if may_be_price else ():
         value = number_of(match["said"])
         yield Figure(kind=Kind.PRICE, value=value, start=match.start(), end=match.end())
-    for match in _STOCK_IN_WORDS.finditer(text):
+    for match in _STOCK_IN_WORDS.finditer(text) if may_be_stock else ():
         group = match.lastgroup or ""
         left = number_of(match[group])
         if left >= _LEAST_IN_WORDS:

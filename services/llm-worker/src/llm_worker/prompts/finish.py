@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from llm_worker.catalogue.facts import facts, stated_by
-from llm_worker.catalogue.figures import Figure, Kind, figures_in, unstated, without
+from llm_worker.catalogue.figures import Figure, Kind, stated_in, unstated, without
 from llm_worker.prompt import Prompt
 from llm_worker.prompts.composed import ComposedPrompt
 from llm_worker.prompts.guard import gives_away, guarded, hosts_in
@@ -73,5 +73,8 @@ def _with_true_figures(
 
 def _stated(prompt: ComposedPrompt) -> set[tuple[Kind, Decimal]]:
     """The figures of the instruction and of the catalogue."""
-    told = f"{prompt.system}\n{prompt.parts.catalogue}"
-    return stated_by(prompt.parts.products) | {(figure.kind, figure.value) for figure in figures_in(told)}
+    return {
+        *stated_by(prompt.parts.products),
+        *stated_in(prompt.system),
+        *stated_in(prompt.parts.catalogue),
+    }
