@@ -15,6 +15,8 @@ from posta_sandbox.embedded.kafka import EmbeddedKafka
 _TOPIC, _LITERAL, _ALLOW, _ANY = 2, 3, 3, 1
 READ, WRITE = 3, 4
 """Operations of Kafka's ACLs; each includes describing the topic."""
+DESCRIBE_CONFIGS = 10
+"""This one does not."""
 
 
 @asynccontextmanager

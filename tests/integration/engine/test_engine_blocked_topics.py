@@ -5,10 +5,18 @@ import time
 from dataclasses import replace
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import REGISTRY
 from support.engine_rig import GROUP, SOURCE, event, eventually, number_of, rig, running
-from support.kafka_admin import READ, WRITE, GuardedKafka, allow_all, allow_only, delete_topic
+from support.kafka_admin import (
+    DESCRIBE_CONFIGS,
+    READ,
+    WRITE,
+    GuardedKafka,
+    allow_all,
+    allow_only,
+    delete_topic,
+)
 from support.logged import logged
 
 from posta.domain.envelope import Wire, encode
@@ -191,3 +199,107 @@ async def test_a_lane_that_may_not_be_read_is_left_alone_and_the_rest_is_read(
                 await eventually(lambda: bool(lines["topic_allowed"]))
                 assert await engine.ready_fault() is None
         assert len(done) == 22, "nothing was done twice"
+
+
+ORDERED = replace(POLICY, retries=Retries.ORDERED)
+
+
+async def test_ordered_retries_go_on_while_a_lane_may_not_be_read_in_which_nobody_stands(
+    guarded, topic_prefix, monkeypatch
+):
+    monkeypatch.setattr("posta.engine.forbidden._AGAIN_S", 2.0)
+    async with rig(guarded.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            if number_of(message) == 0 and message.attempt == 1:
+                raise Transient("later", retry_after_s=1.2)
+            done.append(number_of(message))
+
+        await allow_only(world, LANE, WRITE)
+        engine = world.engine(handler, policy=ORDERED)
+        async with running(engine):
+            await world.feed(*(event(0, key="k"), event(1, key="k")))
+            await world.feed(*(event(number, key=f"k{number}") for number in range(2, 20)))
+            await eventually(lambda: set(done) == set(range(2, 20)), within_s=30, why="other keys go on")
+            await eventually(
+                lambda: bool(engine._intake.topic_fault()), why="it alarms once it is fetched from"
+            )
+            await allow_all(world, LANE)
+            await eventually(lambda: done[-2:] == [0, 1], within_s=60, why="in their order")
+        assert len(done) == 20
+
+
+async def test_ordered_retries_hold_a_partition_back_while_its_lane_holds_somebody_and_may_not_be_read(
+    guarded, topic_prefix, monkeypatch
+):
+    """Whose key it is can only be read there, so any key of that number may be behind it; others are not."""
+    monkeypatch.setattr("posta.engine.rebuild._FORBIDDEN_S", 1.0)
+    async with rig(guarded.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            if number_of(message) == 0:
+                raise Transient("later", retry_after_s=1.2)
+
+        async def write_to(partition, *events):
+            wires = [encode(one) for one in events]
+            await world.producer.publish(SOURCE.name, wires, timeout_s=20, partition=partition)
+
+        async def handle(message):
+            done.append(number_of(message))
+
+        await allow_only(world, LANE, WRITE)
+        async with running(world.engine(handler, policy=ORDERED)):
+            await write_to(0, event(0, key="a"))
+            await until_somebody_stands_in(world, TopicPartition(world.settings.topic_prefix + LANE, 0))
+        engine = world.engine(handle, policy=ORDERED)
+        with logged() as lines:
+            async with running(engine):
+                await write_to(0, event(1, key="a"), event(2, key="b"))
+                await write_to(1, event(3, key="c"), event(4, key="d"))
+                await eventually(lambda: sorted(done) == [3, 4], within_s=30)
+                await asyncio.sleep(2.5)
+                assert sorted(done) == [3, 4], "who is behind whom is not known in the other one"
+                assert LANE in (engine.status().order_fault or "")
+                assert LANE in (await engine.ready_fault() or "")
+                assert await engine.live_fault() is None, "a restart would help nobody"
+                rebuilding = {"group": GROUP.name}
+                assert REGISTRY.get_sample_value("posta_key_order_rebuilding", rebuilding) == 1
+                assert len(lines["key_order_not_rebuilt"]) == 1, "it alarms, and does not flood the log"
+                await allow_all(world, LANE)
+                await eventually(lambda: len(done) == 5, within_s=40)
+                assert engine.status().order_fault is None
+        assert done.index(0) < done.index(1), "in the order of the key"
+
+
+async def test_ordered_retries_wait_as_a_whole_while_kafka_does_not_say_whether_anybody_stands_in_a_lane(
+    guarded, topic_prefix
+):
+    async with rig(guarded.bootstrap_servers, topic_prefix) as world:
+        done: list[int] = []
+
+        async def handler(message):
+            done.append(number_of(message))
+
+        await allow_only(world, LANE, DESCRIBE_CONFIGS)
+        engine = world.engine(handler, policy=ORDERED)
+        async with running(engine):
+            await world.feed(*(event(number, key=f"k{number}") for number in range(8)))
+            await eventually(lambda: LANE in (engine.status().order_fault or ""), within_s=30)
+            assert LANE in (await engine.ready_fault() or "")
+            assert await engine.live_fault() is None, "a restart would help nobody"
+            assert done == []
+            await allow_all(world, LANE)
+            await eventually(lambda: len(done) == 8, within_s=60)
+
+
+async def until_somebody_stands_in(world, lane):
+    consumer = AIOKafkaConsumer(bootstrap_servers=world.settings.bootstrap_servers)
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            while not (await consumer.end_offsets([lane]))[lane]:  # noqa: ASYNC110 - no broker tells
+                await asyncio.sleep(0.1)
+    finally:
+        await consumer.stop()

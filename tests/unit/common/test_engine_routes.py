@@ -68,6 +68,7 @@ async def test_a_viewer_sees_the_whole_status(client):
             "ended": 0,
             "canary_in_s": None,
         },
+        "order_fault": None,
         "held_keys": [],
     }
 

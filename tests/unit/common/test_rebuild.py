@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
+from prometheus_client import REGISTRY
+from support.logged import logged
 
 from posta.domain.failure import Delivery, Origin
 from posta.domain.key_order import OnDeadLetter, Waiting
@@ -14,6 +16,7 @@ from posta.engine import rebuild
 from posta.engine.dispatch import Dispatcher
 from posta.engine.ordered import Ordered
 from posta.engine.rebuild import Rebuild
+from posta.engine.standing import Standing
 from posta.engine.timers import Timers
 from posta.errors import Transient
 from posta.settings import KafkaSettings
@@ -21,6 +24,7 @@ from posta.topics import Group, Topic
 
 GROUP = Group(name="g", reads=(Topic(name="s", key="k", written_by=(), read_by=("g",)),), lane_delays_s=(5,))
 SOURCE, LANE = TopicPartition("s", 0), TopicPartition("g.retry.5s", 0)
+SOURCE_1, LANE_1 = TopicPartition("s", 1), TopicPartition("g.retry.5s", 1)
 
 
 class Consumer:
@@ -39,7 +43,7 @@ class Consumer:
         self.paused -= set(tps)
 
     def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset({SOURCE, LANE})
+        return frozenset({SOURCE, LANE, SOURCE_1, LANE_1})
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         return set(range(self.partitions[topic]))
@@ -85,14 +89,14 @@ async def test_failures_and_defects_are_tried_again_and_the_commits_are_told_bef
 
     async def standing(*_args, lanes, **_options):
         assert lanes == [LANE]
-        return {0: [found]}
+        return Standing({0: [found]})
 
     monkeypatch.setattr(rebuild, "committed", committed)
     monkeypatch.setattr(rebuild, "standing", standing)
     consumer, told = Consumer(), []
 
     async def restored(commits):
-        told.append((commits, set(consumer.paused)))
+        told.append((commits.stored, set(consumer.paused)))
 
     one = Rebuild(GROUP, KafkaSettings(), ordered)
     one.begin(consumer, [SOURCE, LANE], restored)
@@ -132,7 +136,7 @@ async def test_only_a_lane_that_is_surely_not_there_is_done_without(
 
     async def standing(*_args, lanes, **_options):
         assert lanes == []
-        return {}
+        return Standing()
 
     async def restored(_commits):
         pass
@@ -147,3 +151,45 @@ async def test_only_a_lane_that_is_surely_not_there_is_done_without(
     assert one.runs is is_held
     assert consumer.paused == ({SOURCE} if is_held else set())
     await one.cancel()
+
+
+async def test_a_lane_with_somebody_in_it_that_may_not_be_read_holds_its_number_back_and_no_other(
+    ordered, monkeypatch
+):
+    forbidden = {LANE}
+
+    async def committed(*_args, partitions, **_options):
+        return {tp: OffsetAndMetadata(3, "") for tp in partitions}
+
+    async def standing(*_args, lanes, **_options):
+        return Standing(unread=frozenset(forbidden & set(lanes)))
+
+    told = []
+
+    async def restored(one):
+        told.append(one.partitions)
+
+    monkeypatch.setattr(rebuild, "committed", committed)
+    monkeypatch.setattr(rebuild, "standing", standing)
+    monkeypatch.setattr(rebuild, "_FORBIDDEN_S", 0.001)
+    consumer = Consumer(s=2, g_retry_5s=2)
+    one = Rebuild(GROUP, KafkaSettings(), ordered)
+    with logged() as lines:
+        one.begin(consumer, [SOURCE, LANE, SOURCE_1, LANE_1], restored)
+        await asyncio.sleep(0.05)
+        assert told == [{SOURCE_1, LANE_1}]
+        assert consumer.paused == {SOURCE, LANE}
+        assert (one.holds_back(0), one.holds_back(1)) == (True, False)
+        assert "partitions 0" in (one.fault or "")
+        assert "g.retry.5s" in (one.fault or "")
+        assert waiting() == 1
+        assert len(lines["key_order_not_rebuilt"]) == 1, "it alarms, and does not flood the log"
+        forbidden.clear()
+        await asyncio.sleep(0.05)
+        assert not one.runs
+    assert told == [{SOURCE_1, LANE_1}, {SOURCE, LANE}]
+    assert (consumer.paused, one.fault, waiting()) == (set(), None, 0)
+
+
+def waiting():
+    return REGISTRY.get_sample_value("posta_key_order_rebuilding", {"group": "g"})

@@ -45,6 +45,8 @@ def _notes(answer: Answer, now: datetime) -> Iterator[str]:
     yield from _of_flood(answer.service, answer.status["flood"])
     for lane, count in answer.status["lanes_waiting"].items():
         yield f"{answer.service}: {count} waiting in {lane}"
+    if answer.status.get("order_fault"):
+        yield f"{answer.service}: {answer.status['order_fault']}"
     for held in answer.status.get("held_keys", ()):
         place = f"{held['topic']}/{held['partition']} offset {held['offset']}"
         yield f"{answer.service}: a key is held until the dead letter of {place} is replayed"

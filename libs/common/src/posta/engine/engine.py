@@ -167,11 +167,9 @@ class Engine:
         """Why no record would be handled now, if so."""
         if self._dispatcher.holds:
             return f"intake is paused: {', '.join(sorted(self._dispatcher.holds))}"
-        if self._intake.is_rebuilding:
-            return "the order of keys is being rebuilt from the lanes"
         if not self._intake.joined:
             return "not yet a member of the consumer group"
-        return self._intake.topic_fault()
+        return self._intake.order_fault or self._intake.topic_fault()
 
     def _order_of_keys(self, clock: Callable[[], float]) -> Ordered | None:
         if self._policy.retries is not Retries.ORDERED:

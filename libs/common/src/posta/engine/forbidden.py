@@ -20,6 +20,11 @@ _QUIET_S = 5.0
 """So long after it was tried again without an error a topic counts as readable."""
 
 
+def refused_by(error: TopicAuthorizationFailedError) -> set[str]:
+    """The full names of the topics that ``error`` is about."""
+    return {error.args[0]} if isinstance(error.args[0], str) else set(error.args[0])
+
+
 class Forbidden:
     """The topics that one engine may not read now; ``clock`` is monotonic."""
 
@@ -42,8 +47,7 @@ class Forbidden:
 
     def met(self, consumer: AIOKafkaConsumer, error: TopicAuthorizationFailedError) -> None:
         """Kafka refused to let us read what ``error`` names."""
-        refused = {error.args[0]} if isinstance(error.args[0], str) else set(error.args[0])
-        for topic in sorted(refused):
+        for topic in sorted(refused_by(error)):
             mine = [tp for tp in consumer.assignment() if tp.topic == topic]
             if mine:
                 consumer.pause(*mine)

@@ -8,10 +8,9 @@ The order of a revocation matters: completions during the drain are committed, l
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import decode
 from posta.engine.commits import Committer
@@ -20,7 +19,7 @@ from posta.engine.meters import Meters
 from posta.engine.ordered import Ordered
 from posta.engine.partition import Partition, Phase
 from posta.engine.positions import Positions
-from posta.engine.rebuild import Rebuild
+from posta.engine.rebuild import Rebuild, Restored
 from posta.errors import Transient
 from posta.kafka.offsets import committed
 from posta.settings import KafkaSettings
@@ -72,9 +71,13 @@ class Handover:
         self.number = 0
 
     @property
-    def is_rebuilding(self) -> bool:
-        """Whether partitions wait for the order of their keys to be rebuilt."""
-        return self._rebuild is not None and self._rebuild.runs
+    def order_fault(self) -> str | None:
+        """Why partitions wait for the order of their keys, if they do."""
+        return None if self._rebuild is None else self._rebuild.fault
+
+    def holds_back(self, tp: TopicPartition) -> bool:
+        """Whether the order of the keys in ``tp`` does not stand yet."""
+        return self._rebuild is not None and self._rebuild.holds_back(tp.partition)
 
     async def restored(self) -> None:
         """Wait until it is known what earlier owners finished."""
@@ -87,6 +90,7 @@ class Handover:
     async def take(self, assigned: Collection[TopicPartition], consumer: AIOKafkaConsumer | None) -> None:
         """Begin with ``assigned``."""
         self.number += 1
+        self._finished_before.clear()
         if self._rebuild is None:
             self._restored.clear()
             try:
@@ -94,7 +98,7 @@ class Handover:
             finally:
                 self._restored.set()
         elif consumer is not None and assigned:
-            self._rebuild.begin(consumer, assigned, lambda stored: self._take_up(stored, consumer))
+            self._rebuild.begin(consumer, assigned, lambda restored: self._take_up(restored, consumer))
         self._meters.assigned(assigned)
         log.info("partitions_assigned", group=self._group.name, count=len(assigned))
 
@@ -152,7 +156,6 @@ class Handover:
             await asyncio.sleep(min(_LOOK_S, left_s))
 
     async def _restore(self, assigned: list[TopicPartition], consumer: AIOKafkaConsumer | None) -> None:
-        self._finished_before.clear()
         if not assigned:
             return
         group = self._kafka.topic_prefix + self._group.name
@@ -162,14 +165,12 @@ class Handover:
             # The only cost: records finished above the watermark are done again.
             log.warning("finished_records_not_restored", group=group, error=str(exc))
             return
-        await self._take_up(stored, consumer)
+        await self._take_up(Restored(frozenset(assigned), stored), consumer)
 
-    async def _take_up(
-        self, stored: Mapping[TopicPartition, OffsetAndMetadata], consumer: AIOKafkaConsumer | None
-    ) -> None:
-        """Go on where the commits of this assignment say."""
-        self._finished_before.clear()
-        for tp, commit in stored.items():
+    async def _take_up(self, restored: Restored, consumer: AIOKafkaConsumer | None) -> None:
+        """Go on where the commits say."""
+        for tp, commit in restored.stored.items():
             self._finished_before[tp] = decode(commit.offset, commit.metadata)
         if consumer is not None:
-            await self._positions.begin(consumer, consumer.assignment() - stored.keys())
+            mine = restored.partitions & consumer.assignment()
+            await self._positions.begin(consumer, mine - restored.stored.keys())

@@ -183,9 +183,9 @@ class Intake:
         return None
 
     @property
-    def is_rebuilding(self) -> bool:
-        """Whether partitions wait for the order of their keys to be rebuilt."""
-        return self._handover.is_rebuilding
+    def order_fault(self) -> str | None:
+        """Why partitions wait for the order of their keys to be rebuilt, if they do."""
+        return self._handover.order_fault
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note an assignment: positions start at the committed offsets, less what is named there."""
@@ -265,12 +265,12 @@ class Intake:
         self.last_progress = time.monotonic()
 
     def _receive(self, batches: _Batches) -> None:
-        if self.is_rebuilding:
-            # The order of keys does not stand yet; the fetching has gone on from there.
-            self._early.extend(batches.items())
-            return
         early, self._early = self._early, []
         for tp, records in (*early, *batches.items()):
+            if self._handover.holds_back(tp):
+                # The order of keys does not stand yet; the fetching has gone on from there.
+                self._early.append((tp, records))
+                continue
             self._unreadable.passed(tp, records[-1].offset)
             finished = self._handover.finished_before(tp)
             try:

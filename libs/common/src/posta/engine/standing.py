@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 
 from posta.domain.commit_metadata import decode
 from posta.domain.failure import read_delivery
 from posta.domain.key_order import Waiting
+from posta.engine.forbidden import refused_by
 from posta.engine.partition import headers_of
 from posta.errors import Transient
 from posta.kafka.connection import connection_options
@@ -22,17 +24,26 @@ _STILL_S = 10.0
 _STOP_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who stands in the lanes."""
+
+    found: dict[int, list[Waiting]] = field(default_factory=dict)
+    """The unfinished keyed records by partition number."""
+    unread: frozenset[TopicPartition] = frozenset()
+    """Lanes in which somebody stands and that may not be read."""
+
+
 async def standing(
     settings: KafkaSettings,
     *,
     lanes: Collection[TopicPartition],
     stored: Mapping[TopicPartition, OffsetAndMetadata],
     client_id: str,
-) -> dict[int, list[Waiting]]:
-    """The unfinished keyed records of ``lanes`` by partition number.
+) -> Standing:
+    """Read ``lanes`` from ``stored``, which the group has committed, to the end that Kafka names at the call.
 
-    ``stored`` is what the group has committed. It is read up to the end that Kafka names at the
-    call, by a client without a group. Raises ``Transient`` when Kafka is silent for 10 s.
+    It takes a client without a group. Raises ``Transient`` when Kafka is silent for 10 s.
     """
     consumer = AIOKafkaConsumer(
         **connection_options(settings, client_id=client_id),
@@ -59,22 +70,33 @@ async def _read(
     stored: Mapping[TopicPartition, OffsetAndMetadata],
     *,
     prefix: str,
-) -> dict[int, list[Waiting]]:
+) -> Standing:
     found: dict[int, list[Waiting]] = {}
     async with asyncio.timeout(_STILL_S):
         ends = await consumer.end_offsets(lanes)
         begins = await consumer.beginning_offsets(lanes)
     starts = {tp: max(begins[tp], stored[tp].offset if tp in stored else 0) for tp in lanes}
-    left = {tp for tp in lanes if starts[tp] < ends[tp]}
+    finished = {tp: decode(stored[tp].offset, stored[tp].metadata) for tp in lanes if tp in stored}
+    left = {tp for tp in lanes if _unfinished(starts[tp], ends[tp], finished.get(tp, frozenset()))}
     if not left:
-        return found
-    finished = {tp: decode(stored[tp].offset, stored[tp].metadata) for tp in left if tp in stored}
+        return Standing()
+    unread: set[TopicPartition] = set()
     consumer.assign(list(left))
     for tp in left:
         consumer.seek(tp, starts[tp])
     while left:
-        async with asyncio.timeout(_STILL_S):
-            batches = await _next(consumer)
+        try:
+            async with asyncio.timeout(_STILL_S):
+                batches = await _next(consumer)
+        except TopicAuthorizationFailedError as exc:
+            refused = {tp for tp in left if tp.topic in refused_by(exc)}
+            # aiokafka says it once for each partition.
+            if not refused and not unread:
+                raise
+            consumer.pause(*refused)
+            left -= refused
+            unread |= refused
+            continue
         for tp, records in batches.items():
             found.setdefault(tp.partition, []).extend(
                 _waiting(record, prefix)
@@ -86,7 +108,12 @@ async def _read(
             if records[-1].offset >= ends[tp] - 1:
                 left.discard(tp)
                 consumer.pause(tp)
-    return found
+    return Standing(found, frozenset(unread))
+
+
+def _unfinished(start: int, end: int, finished: frozenset[int]) -> int:
+    """How many offsets between are not finished."""
+    return end - start - sum(start <= offset < end for offset in finished)
 
 
 async def _next(consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:

@@ -72,6 +72,8 @@ class EngineStatus:
     lanes_waiting: dict[str, int]
     """Records in memory that ride a retry lane and are not due yet, by lane topic."""
     flood: FloodStatus
+    order_fault: str | None = None
+    """Ordered retries: which partitions wait until it is known who stands in the lanes, and why."""
     held_keys: tuple[HeldKey, ...] = ()
     """Ordered retries: the dead letters to be replayed so that their keys go on; the first 100."""
 
@@ -103,6 +105,7 @@ def read_status(
         oldest_pending_s=max((partition.oldest_pending_s(now) for partition in partitions), default=0.0),
         lanes_waiting=dict(sorted(lanes_waiting.items())),
         flood=_flood_status(floodgate),
+        order_fault=intake.order_fault,
         held_keys=() if ordered is None else _held_keys(ordered),
     )
 

@@ -102,7 +102,7 @@ ORDER_HELD = Gauge(
 )
 ORDER_REBUILDING = Gauge(
     "posta_key_order_rebuilding",
-    "1 while assigned partitions wait until the lanes are read (ordered retries).",
+    "Partition numbers that wait until it is known who stands in the lanes (ordered retries).",
     ["group"],
 )
 ORDER_MISPLACED = Counter(
