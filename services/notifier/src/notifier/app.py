@@ -5,8 +5,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -42,6 +41,7 @@ from notifier.settings import DiscordSettings, Settings
 from notifier.urgency import rank_of
 from posta import topics
 from posta.auth import ApiKeys, Keys
+from posta.background import alongside
 from posta.collector import settle
 from posta.destinations import FILE_NAME, load_destinations
 from posta.destinations_sealed import Seal, hosts_of
@@ -65,7 +65,6 @@ from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import DEPENDENCY, Database, Session
 from posta.postgres.published_events import PublishedEvents
 from posta.postgres.pull_mailbox import PullMailbox
-from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.version import service_version
@@ -123,7 +122,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             line.sharing.running(),
             directory.refreshing(),
             digests.publishing(),
-            _pruning(ledger, standing, digests),
+            alongside(lambda: _prune((ledger, standing, digests)), name="prune ledger"),
         ):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
             settle()
@@ -250,16 +249,6 @@ def _client(discord: DiscordSettings) -> KeptConnections:
     # The form Discord requires; without it Cloudflare may refuse every call (40333).
     agent = f"DiscordBot ({discord.user_agent_url}, {service_version()})"
     return KeptConnections(timeout_s=discord.timeout_s, headers={"user-agent": agent})
-
-
-@asynccontextmanager
-async def _pruning(*kept: PostgresLedger | PostgresStanding | Digests) -> AsyncIterator[None]:
-    """Keep the tables small while the block runs."""
-    task = asyncio.create_task(_prune(kept), name="prune ledger")
-    try:
-        yield
-    finally:
-        await end(task)
 
 
 async def _prune(kept: tuple[PostgresLedger | PostgresStanding | Digests, ...]) -> None:

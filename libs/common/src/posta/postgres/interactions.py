@@ -14,10 +14,11 @@ from typing import Any
 
 import asyncpg
 
+from posta.background import alongside
 from posta.domain.interaction_state import Note, merged
 from posta.errors import Unavailable
 from posta.postgres.pool import Database
-from posta.tasks import end, within
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -106,11 +107,10 @@ class InteractionLog:
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[None]:
         """Write notes while the block runs, and what is left at its end if that takes no second."""
-        task = asyncio.create_task(self._write_on(), name="interaction log")
         try:
-            yield
+            async with alongside(self._write_on, name="interaction log"):
+                yield
         finally:
-            await end(task)
             try:
                 await within(_LAST_WRITE_S, self._write())
             except (TimeoutError, Unavailable, asyncpg.PostgresError) as exc:

@@ -7,18 +7,18 @@ a revocation takes effect within ``refresh_s``, or when the database is back.
 
 import asyncio
 import contextlib
-import json
-import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key, holder_of
+from posta.background import alongside
 from posta.errors import Unavailable
 from posta.looking import Looks
-from posta.tasks import end, within
+from posta.remembered import Remembered
+from posta.tasks import within
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -54,10 +54,12 @@ class KeyRing:
     ) -> None:
         self._configured = configured
         self._source = source
-        self._file = file
+        self._memory = Remembered[tuple[ApiKey, ...]](
+            file, what="api_keys", dump=_dump_all, load=_load_all, default=()
+        )
         self._refresh_s = refresh_s
         self._clock = clock
-        self._stored: tuple[ApiKey, ...] = _remembered(file)
+        self._stored = self._memory.read()
         self._used: set[bytes] = set()
         self._looks = Looks(self._read, soonest_s=_SOONEST_S, sleep=sleep)
         self._was_away = False
@@ -105,47 +107,24 @@ class KeyRing:
         self._was_away = False
         if found != self._stored:
             self._stored = found
-            self._remember()
+            self._memory.write(found)
 
-    @asynccontextmanager
-    async def kept_current(self) -> AsyncIterator[None]:
+    def kept_current(self) -> AbstractAsyncContextManager[None]:
         """Read the keys now and then while the block runs."""
-        task = asyncio.create_task(self._keep_current(), name="api keys")
-        try:
-            yield
-        finally:
-            await end(task)
+        return alongside(self._keep_current, name="api keys")
 
     async def _keep_current(self) -> None:
         while True:
             await self.refresh()
             await asyncio.sleep(self._refresh_s)
 
-    def _remember(self) -> None:
-        if self._file is None:
-            return
-        text = json.dumps([_dump(key) for key in self._stored])
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            beside = self._file.with_suffix(".new")
-            beside.write_text(text, encoding="utf-8")
-            beside.chmod(0o600)
-            os.replace(beside, self._file)  # noqa: PTH105 - the atomic one, named as such
-        except OSError as exc:
-            # Only a restart during an outage of the database would miss it.
-            log.warning("api_keys_not_remembered", reason=exc.strerror)
+
+def _dump_all(keys: tuple[ApiKey, ...]) -> list[dict[str, Any]]:
+    return [_dump(key) for key in keys]
 
 
-def _remembered(file: Path | None) -> tuple[ApiKey, ...]:
-    if file is None:
-        return ()
-    try:
-        return tuple(_load(entry) for entry in json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        log.warning("api_keys_not_remembered", reason=type(exc).__name__)
-        return ()
+def _load_all(entries: Any) -> tuple[ApiKey, ...]:
+    return tuple(_load(entry) for entry in entries)
 
 
 def _dump(key: ApiKey) -> dict[str, Any]:

@@ -80,6 +80,9 @@ RETRY_LATENESS = Histogram(
     buckets=_LATENESS_BUCKETS,
 )
 DEAD_LETTERS = Counter("posta_dead_letters_total", "Records given up, by error class.", ["group", "cause"])
+BACKGROUND_FAILED = Counter(
+    "posta_background_failures_total", "Work beside the messages that failed and began anew.", ["work"]
+)
 UNEXPECTED = Counter("posta_unexpected_errors_total", "Errors no adapter classified.", ["group", "exception"])
 REBALANCES = Counter("posta_rebalances_total", "Assignments received.", ["group"])
 COMMITS = Counter("posta_commits_total", "Offset commits, by outcome.", ["group", "outcome"])

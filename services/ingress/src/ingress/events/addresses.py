@@ -5,20 +5,20 @@ away what was read last holds, also after a restart: the names (never an address
 """
 
 import asyncio
-import json
-import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from posta.background import alongside
 from posta.destinations import Destinations
 from posta.errors import Unavailable
 from posta.looking import Looks
 from posta.postgres.destinations import Registered
-from posta.tasks import end, within
+from posta.remembered import Remembered
+from posta.tasks import within
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -59,9 +59,11 @@ class AddressBook:
     ) -> None:
         self._configured = configured
         self._registry = registry
-        self._file = file
+        self._memory = Remembered[frozenset[str]](
+            file, what="destinations", dump=sorted, load=_names, default=frozenset()
+        )
         self._looks = Looks(self._read, soonest_s=_SOONEST_S, clock=clock, sleep=sleep)
-        self._registered = _remembered(file)
+        self._registered = self._memory.read()
         self._is_away = False
         """Whether the registry could not be read the last time."""
 
@@ -104,43 +106,17 @@ class AddressBook:
         self._is_away = False
         if found != self._registered:
             self._registered = found
-            self._remember()
+            self._memory.write(found)
 
-    @asynccontextmanager
-    async def kept_current(self) -> AsyncIterator[None]:
+    def kept_current(self) -> AbstractAsyncContextManager[None]:
         """Read the registry now and then while the block runs."""
-        task = asyncio.create_task(self._keep_current(), name="destinations")
-        try:
-            yield
-        finally:
-            await end(task)
+        return alongside(self._keep_current, name="destinations")
 
     async def _keep_current(self) -> None:
         while True:
             await self.refresh()
             await asyncio.sleep(EVERY_S)
 
-    def _remember(self) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            beside = self._file.with_suffix(".new")
-            beside.write_text(json.dumps(sorted(self._registered)), encoding="utf-8")
-            os.replace(beside, self._file)  # noqa: PTH105 - the atomic one, named as such
-        except OSError as exc:
-            # Only a restart during an outage of the database would miss it.
-            log.warning("destinations_not_remembered", reason=exc.strerror)
 
-
-def _remembered(file: Path | None) -> frozenset[str]:
-    if file is None:
-        return frozenset()
-    try:
-        names = json.loads(file.read_text(encoding="utf-8"))
-        return frozenset(str(name) for name in names)
-    except FileNotFoundError:
-        return frozenset()
-    except (OSError, ValueError, TypeError) as exc:
-        log.warning("destinations_not_remembered", reason=type(exc).__name__)
-        return frozenset()
+def _names(entries: Any) -> frozenset[str]:
+    return frozenset(str(name) for name in entries)

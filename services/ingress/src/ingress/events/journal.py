@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from posta.background import alongside
 from posta.errors import Unavailable
 from posta.postgres.event_fates import Noted
-from posta.tasks import end, within
+from posta.tasks import within
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -72,11 +73,10 @@ class Journal:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Write while the block runs, and what is left at its end."""
-        task = asyncio.create_task(self._write(), name="journal")
         try:
-            yield
+            async with alongside(self._write, name="journal"):
+                yield
         finally:
-            await end(task)
             try:
                 await within(_LAST_S, self.flush())
             except (Unavailable, TimeoutError) as exc:

@@ -22,6 +22,7 @@ from ingress.receivers.live import LiveReceivers
 from ingress.receivers.route import ReceiverDoor, receivers_router
 from ingress.receivers.rules import Receivers
 from posta.auth import ApiKeys
+from posta.background import alongside
 from posta.destinations import Destinations
 from posta.errors import Unavailable
 from posta.postgres.api_keys import KeyTable
@@ -30,7 +31,6 @@ from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import Database
 from posta.postgres.published_events import PublishedEvents
 from posta.postgres.pull_mailbox import PullMailbox
-from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -110,17 +110,9 @@ async def events_side(rules: EventRules, acceptor: Acceptor, database: Database)
         lambda: events.prune(older_than_s=EVENTS_KEPT_S),
         lambda: mailbox.cleanup(older_than_s=MAILBOX_KEPT_S),
     )
-    async with keys.kept_current(), book.kept_current(), journal.writing(), _pruning(chores):
+    pruning = alongside(lambda: _prune(chores), name="prune events")
+    async with keys.kept_current(), book.kept_current(), journal.writing(), pruning:
         yield EventsSide(routers=tuple(routers), keys=keys)
-
-
-@asynccontextmanager
-async def _pruning(chores: tuple[Callable[[], Awaitable[object]], ...]) -> AsyncIterator[None]:
-    task = asyncio.create_task(_prune(chores), name="prune events")
-    try:
-        yield
-    finally:
-        await end(task)
 
 
 async def _prune(chores: tuple[Callable[[], Awaitable[object]], ...]) -> None:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from ingress.commands.options import Choice, Provider
 from ingress.commands.rules import Commands
 from ingress.commands.wording import Words
+from posta.background import alongside
 from posta.errors import Malformed, Transient
-from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -43,12 +43,11 @@ class Suggesters:
     @asynccontextmanager
     async def refreshing(self) -> AsyncIterator[None]:
         """Ask each provider at its times while the block runs."""
-        async with httpx.AsyncClient() as client:
-            task = asyncio.create_task(self._refresh_on(client), name="suggestions")
-            try:
-                yield
-            finally:
-                await end(task)
+        async with (
+            httpx.AsyncClient() as client,
+            alongside(lambda: self._refresh_on(client), name="suggestions"),
+        ):
+            yield
 
     async def _refresh_on(self, client: httpx.AsyncClient) -> None:
         while True:

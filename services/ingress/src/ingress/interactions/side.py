@@ -19,10 +19,10 @@ from ingress.limits.queue_age import QueueAge
 from ingress.limits.stats_route import governor_router
 from ingress.settings import Settings
 from posta.auth import Keys
+from posta.background import alongside
 from posta.errors import Unavailable
 from posta.postgres.interactions import InteractionLog
 from posta.postgres.pool import Database
-from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -85,22 +85,11 @@ async def interactions_side(
             interaction_log.recording(),
             age.watching(),
             rules.suggesters.refreshing(),
-            _cleaning(interaction_log, windows, kept_s),
+            alongside(lambda: _clean(interaction_log, windows, kept_s), name="clean interactions"),
         ):
             yield InteractionsSide(interactions=interactions, admission=admission, log=interaction_log)
     finally:
         await governor.close()
-
-
-@asynccontextmanager
-async def _cleaning(
-    interactions: InteractionLog, windows: PostgresWindows, kept_s: float
-) -> AsyncIterator[None]:
-    task = asyncio.create_task(_clean(interactions, windows, kept_s), name="cleaning interactions")
-    try:
-        yield
-    finally:
-        await end(task)
 
 
 async def _clean(interactions: InteractionLog, windows: PostgresWindows, kept_s: float) -> None:

@@ -1,11 +1,12 @@
 """Knows how long questions wait before a worker takes them, looked up each second."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
+from posta.background import alongside
 from posta.errors import Unavailable
-from posta.tasks import end, within
+from posta.tasks import within
 from posta.telemetry import names
 
 _EVERY_S = 1.0
@@ -28,14 +29,9 @@ class QueueAge:
         """How long the questions before wait, those in the spool included."""
         return max(self._waited_s, self._spooled())
 
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    def watching(self) -> AbstractAsyncContextManager[None]:
         """Look while the block runs."""
-        task = asyncio.create_task(self._look_on(), name="queue age")
-        try:
-            yield
-        finally:
-            await end(task)
+        return alongside(self._look_on, name="queue age")
 
     async def _look_on(self) -> None:
         while True:

@@ -19,6 +19,7 @@ from notifier.limits.division import Claim, divide
 from notifier.limits.global_limit import GlobalLimit
 from notifier.limits.refusals_budget import PERIOD_MIN, RefusalBudget
 from notifier.limits.slots import HOLD_S
+from posta.background import alongside
 from posta.errors import Unavailable
 from posta.postgres.pool import Connection, Database
 from posta.tasks import end
@@ -98,11 +99,10 @@ class Sharing:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the shares up to date for the block; then give them back."""
-        task = asyncio.create_task(self._keep(), name="share Discord's limits")
         try:
-            yield
+            async with alongside(self._keep, name="share Discord's limits"):
+                yield
         finally:
-            await end(task)
             await self._leave()
 
     async def exchange(self) -> None:

@@ -8,21 +8,21 @@ that dies between deciding and publishing is replaced by one that publishes the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from notifier.rendering.embed import humanised
 from notifier.rendering.neutral import one_line
 from notifier.routing.rules import Digest, severity_of
+from posta.background import alongside
 from posta.domain.envelope import Event, encode
 from posta.domain.ids import derived_id
 from posta.domain.payloads import EventPublished
 from posta.errors import Failure
 from posta.kafka.producer import Producer
 from posta.postgres.pool import Database
-from posta.tasks import end
 from posta.telemetry.logs import get_logger
 from posta.topics import EVENTS_PUBLISHED
 
@@ -111,14 +111,9 @@ class Digests:
         async with self._database.connection() as connection:
             await connection.execute(_PRUNE, older_than_s)
 
-    @asynccontextmanager
-    async def publishing(self) -> AsyncIterator[None]:
+    def publishing(self) -> AbstractAsyncContextManager[None]:
         """Publish what is due while the block runs."""
-        task = asyncio.create_task(self._keep(), name="publish digests")
-        try:
-            yield
-        finally:
-            await end(task)
+        return alongside(self._keep, name="publish digests")
 
     async def _keep(self) -> None:
         while True:

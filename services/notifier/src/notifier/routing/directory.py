@@ -5,8 +5,8 @@ what was read last holds.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,13 +14,13 @@ from pydantic import SecretStr
 
 from notifier.discord.endpoint import webhook_of
 from notifier.discord.places import ChannelPlace, PersonPlace, Place, WebhookPlace
+from posta.background import alongside
 from posta.destinations import Destinations
 from posta.destinations_sealed import HOSTS_VARIABLE, KEY_VARIABLE, RefusedUrl, Seal, checked_url
 from posta.domain.language import Language
 from posta.errors import Unavailable
 from posta.looking import Looks
 from posta.postgres.destinations import Disabled, Registered
-from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -121,14 +121,9 @@ class Directory:
         }
         names.DESTINATIONS_DISABLED.set(len(disabled))
 
-    @asynccontextmanager
-    async def refreshing(self) -> AsyncIterator[None]:
+    def refreshing(self) -> AbstractAsyncContextManager[None]:
         """Keep up with the registry while the block runs."""
-        task = asyncio.create_task(self._keep(), name="read destinations")
-        try:
-            yield
-        finally:
-            await end(task)
+        return alongside(self._keep, name="read destinations")
 
     async def _keep(self) -> None:
         while True:
