@@ -147,11 +147,14 @@ async def test_a_close_lets_nobody_wait_for_ever():
     shared = Shared()
     shared.silent = True
     governor = Governor(shared, budget_s=60.0)
-    waiting = asyncio.create_task(governor.admit((quota(),)))
+    asked = asyncio.create_task(governor.admit((quota("asked"),)))
     await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    behind = asyncio.create_task(governor.admit((quota("behind"),)))
     await asyncio.sleep(0)
     await governor.close()
-    assert await waiting is None
+    async with asyncio.timeout(5):
+        assert (await asked, await behind) == (None, None)
 
 
 # --- service hours -------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ def test_names_and_descriptions_are_given_in_both_languages():
     assert ask["name_localizations"] == {"es-ES": "preguntar", "es-419": "preguntar"}
     assert ask["description_localizations"]["es-419"] == "Hazle una pregunta al asistente"
     assert ask["options"][0]["name_localizations"]["es-ES"] == "pregunta"
+    limits = {"min_length", "max_length", "min_value", "max_value"} & ask["options"][0].keys()
+    assert limits == {"max_length"}, "what the rules do not limit is not limited at Discord"
     assert (ask["contexts"], ask["integration_types"]) == ([0, 1, 2], [0, 1])
 
 

@@ -51,3 +51,10 @@ async def test_a_wrong_rule_or_folder_stops_it_before_it_listens(environ, reason
     async with asyncio.timeout(5):
         with pytest.raises(ConfigurationError, match=reason):
             await serve(load(Settings, given), asyncio.Event())
+
+
+def test_limits_are_what_is_set_and_nothing_when_they_are_off():
+    given = {"POSTA_DISCORD__PUBLIC_KEYS": KEY, "POSTA_GOVERNOR__MAX_PER_USER_PER_MINUTE": "7"}
+    limits = load(Settings, given).governor.limits
+    assert (limits.per_conversation, limits.per_user, limits.per_guild) == (10, 7, 300)
+    assert load(Settings, given | {"POSTA_GOVERNOR__ENABLED": "false"}).governor.limits is None

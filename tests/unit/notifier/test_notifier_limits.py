@@ -184,6 +184,23 @@ async def test_the_slot_of_one_who_was_cancelled_goes_to_the_next():
     assert limit.slots.in_use(0.0) == 1
 
 
+async def test_a_slot_serves_the_next_a_second_after_its_call_was_answered_and_at_once_after_one_not_sent():
+    now = 0.0
+    limit = GlobalLimit(Slots(1, valid_until=float("inf")), most_waiting=9, clock=lambda: now)
+    await limit.enter(target("first"), opens_window=False)
+    limit.leave(sent=False)
+    async with asyncio.timeout(5):
+        await limit.enter(target("second"), opens_window=False)
+    limit.leave(sent=True)
+    waiting = asyncio.create_task(limit.enter(target("third"), opens_window=False))
+    await asyncio.sleep(0)
+    assert (limit.waiting, limit.slots.in_use(now)) == (1, 1)
+    now += HOLD_S + 0.001
+    limit.pump()
+    async with asyncio.timeout(5):
+        await waiting
+
+
 async def test_calls_with_an_interactions_token_count_against_no_global_limit():
     limits = own_limits(slots=0)
     async with limits.passage(Target("PATCH @original", "t")) as passage:

@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from ingress.events.cloudevent import WrongFields
 from ingress.receivers.alerts import alert_events
@@ -252,6 +253,11 @@ async def send(rig, name, body, **headers):
     return await rig.http.post(f"/v1/receivers/{name}", content=content, headers=headers)
 
 
+def handled(receiver, outcome):
+    labels = {"receiver": receiver, "outcome": outcome}
+    return REGISTRY.get_sample_value("posta_receiver_requests_total", labels) or 0
+
+
 async def signed(rig, body, *, secret=None, **headers):
     content = json.dumps(body).encode()
     mark = hmac.new(secret or rig.github_secret, content, hashlib.sha256).hexdigest()
@@ -272,7 +278,9 @@ async def test_alerts_are_kept_safe_as_the_keys_events(rig, name):
 
 
 async def test_github_is_known_by_its_signature_alone(rig):
+    before = handled("github", "accepted")
     accepted = await signed(rig, PUSH, **{"x-github-delivery": "1"})
+    assert handled("github", "accepted") == before + 1
     again = await signed(rig, PUSH, **{"x-github-delivery": "1"})
     assert accepted.status_code == 202
     assert accepted.json() == again.json()
@@ -281,10 +289,12 @@ async def test_github_is_known_by_its_signature_alone(rig):
 
 
 async def test_githubs_ping_and_what_nobody_wants_are_answered_and_dropped(rig):
+    before = handled("github", "not_wanted")
     for kind in ("ping", "star"):
         response = await signed(rig, {"zen": "z"}, **{"x-github-event": kind})
         assert (response.status_code, response.json()) == (202, {"events": []})
     assert rig.publisher.attempts == 0
+    assert handled("github", "not_wanted") == before + 2
 
 
 async def test_a_mapping_of_the_shipped_rules_works(rig):
