@@ -38,6 +38,15 @@ async def write(world, *wires):
     await world.kafka.producer.publish(DISCORD_INTERACTIONS.name, list(wires), timeout_s=10)
 
 
+async def dead_letters_take(world, most_bytes):
+    """The dead-letter topic refuses larger records from now on."""
+    await delete_topic(world.kafka, GROUP.dlq.name)
+    name = world.kafka.settings.topic_prefix + GROUP.dlq.name
+    async with operator(world.kafka) as admin:
+        small = {"max.message.bytes": str(most_bytes)}
+        await admin.create_topics([NewTopic(name, 2, 1, topic_configs=small)])
+
+
 async def test_discarding_or_releasing_a_dead_letter_lets_the_records_behind_it_go_on(world):
     done: list[tuple[str, int]] = []
 
@@ -88,11 +97,7 @@ async def test_discarding_or_releasing_a_dead_letter_lets_the_records_behind_it_
 
 
 async def test_a_dead_letter_that_was_cut_is_replayed_from_its_original_while_kafka_has_that(world):
-    await delete_topic(world.kafka, GROUP.dlq.name)
-    prefix = world.kafka.settings.topic_prefix
-    async with operator(world.kafka) as admin:
-        small = {"max.message.bytes": "20000"}
-        await admin.create_topics([NewTopic(prefix + GROUP.dlq.name, 2, 1, topic_configs=small)])
+    await dead_letters_take(world, 20_000)
     seen: list[int] = []
     broken = True
 
@@ -134,3 +139,59 @@ async def test_a_dead_letter_that_was_cut_is_replayed_from_its_original_while_ka
             assert refused.status_code == 409
             assert "Kafka does not keep it any more" in refused.json()["detail"]
             assert (await client.get(f"/v1/dead-letters/{second}")).json()["state"] == "open"
+
+
+async def test_a_key_that_was_cut_is_released_whole_from_the_original_and_refused_when_that_is_gone(world):
+    await dead_letters_take(world, 6_000)
+    there, gone = "there " + "x" * 12_000, "gone " + "x" * 12_000
+    done: list[tuple[str, int]] = []
+
+    async def handler(message):
+        if number_of(message) == 0:
+            raise Permanent("never")
+        done.append((message.event.key, number_of(message)))
+
+    policy = EnginePolicy(
+        retries=Retries.ORDERED, on_dead_letter=OnDeadLetter.HOLD_KEY, commit_interval_s=0.2, drain_s=1.0
+    )
+    engine = engine_of(world, handler, policy)
+    with world.dlq_admin() as process:
+        async with running(engine), world.client(process) as client:
+            for number in range(3):
+                await write(world, *(encode(event(number, key=key)) for key in (there, gone)))
+            await world.indexed(2)
+            letters = [
+                (await client.get(f"/v1/dead-letters/{row['id']}")).json()
+                for row in await world.fetch("SELECT id FROM dead_letter")
+            ]
+            by_key = {letter["key"]["text"].split()[0]: letter for letter in letters}
+            assert all(len(letter["key"]["text"]) < 2_000 for letter in letters), "its topic took no more"
+            released = await client.post(
+                f"/v1/dead-letters/{by_key['there']['id']}/release", json={"reason": "the others must go on"}
+            )
+            assert released.status_code == 202
+            await eventually(lambda: len(done) == 2, within_s=30, why="the key is still held")
+            assert done == [(there, 1), (there, 2)]
+            pointer = by_key["gone"]["original_record"]
+            await delete_records(
+                world.kafka,
+                DISCORD_INTERACTIONS.name,
+                partition=pointer["partition"],
+                before=pointer["offset"] + 1,
+            )
+            url = f"/v1/dead-letters/{by_key['gone']['id']}"
+            await client.post(f"{url}/release", json={"reason": "the others must go on"})
+            after = await settled(client, url)
+            assert after["key_hold"] == "held"
+            assert "OnDeadLetter.GO_ON" in after["audit"][-1]["outcome"]
+            assert len(done) == 2, "a key that is not known whole releases nobody"
+
+
+async def settled(client, url):
+    """The dead letter when its release has come to an end."""
+    async with asyncio.timeout(30):
+        letter = {"key_hold": "releasing"}
+        while letter["key_hold"] == "releasing":
+            await asyncio.sleep(0.2)
+            letter = (await client.get(url)).json()
+    return letter

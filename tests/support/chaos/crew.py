@@ -256,7 +256,7 @@ def _tells_of_expulsion(line: Mapping[str, Any]) -> bool:
     return any(word in str(line.get("event")) for word in _EXPELLED)
 
 
-_KAFKA = {"session_timeout_s", "request_timeout_s"}
+_KAFKA = {"session_timeout_s", "request_timeout_s", "group_instance_id"}
 
 
 @asynccontextmanager
