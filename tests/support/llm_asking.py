@@ -1,5 +1,6 @@
 """llm-worker's asking in memory, for tests: models, fake providers, books and answers under one clock."""
 
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -50,6 +51,7 @@ class Worker:
         waiting_most: int = 32,
         desk: Desk | None = None,
         accounts: Accounts | None = None,
+        look_left_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.now = AT.timestamp()
         clock = clock or (lambda: self.now)
@@ -61,7 +63,7 @@ class Worker:
         self.providers = {name: FakeProvider() for name in self.lineup.models}
         self.provider = next(iter(self.providers.values()))
         self.provider.script(*script)
-        self.waiting = WaitingRoom(clock=clock)
+        self.waiting = WaitingRoom(look_left_s=look_left_s, clock=clock)
         self.prompts = PlainPrompts(RULES)
         self.asker = Asker(self.providers, self.purses, self.prompts, clock=clock, monotonic=clock)
         self.handler = AnswerQuestions(

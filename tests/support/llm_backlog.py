@@ -116,14 +116,14 @@ class SlowBooks(FakeBooks):
 class Process:
     """One worker process: its handler, and the engine around it."""
 
-    def __init__(self, worker: Worker, backlog: Iterator[Any], world: World) -> None:
+    def __init__(self, worker: Worker, gate: RoomGate, backlog: Iterator[Any], world: World) -> None:
         self.worker = worker
         self._backlog = backlog
         self._world = world
         self._open = asyncio.Event()
         self._open.set()
         loop = asyncio.get_running_loop()
-        self._gate = RoomGate(worker.purses, monotonic=loop.time).gate
+        self._gate = gate.gate
         self._probing: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self.waits: list[tuple[int, float]] = []
@@ -200,7 +200,8 @@ async def _answered(loop: SimLoop, world: World, texts: Sequence[str], workers: 
     events = [email_question(n, text=text) for n, text in enumerate(texts)]
     books, table, provider = SlowBooks(loop.time, world.visit_s), FakeTable(), StrictProvider(world, chance)
     backlog = iter(events)
-    processes = []
+    processes: list[Process] = []
+    gates: list[RoomGate] = []
     for number in range(workers):
         worker = Worker(
             text=_MODELS.format(minute_s=world.minute_s, jitter_s=world.minute_s * world.slack_share),
@@ -208,9 +209,11 @@ async def _answered(loop: SimLoop, world: World, texts: Sequence[str], workers: 
             table=table,
             books=books,
             owner=f"w{number}",
+            look_left_s=lambda number=number: gates[number].look_left_s(),
         )
+        gates.append(RoomGate(worker.purses, monotonic=loop.time))
         worker.asker.use({"a": provider})
-        processes.append(Process(worker, backlog, world))
+        processes.append(Process(worker, gates[number], backlog, world))
     await asyncio.gather(*(process.run() for process in processes))
     return Answered(
         calls=provider.let_through,

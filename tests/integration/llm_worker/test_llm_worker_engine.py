@@ -101,3 +101,19 @@ async def test_without_a_key_nobody_steers(around):
     with around.worker() as worker:
         for method, path in (("GET", ""), ("POST", "/pause"), ("POST", "/resume")):
             assert code(worker, f"/v1/engine{path}", method) == 401
+
+
+async def test_a_frequent_question_is_answered_while_others_wait_for_room(around):
+    """Nothing that needs no model waits for one for long, whatever stands before it."""
+    around.models("models: {main: {provider: main, limits: {rpm: 1}}}\n")
+    with around.worker() as worker:
+        await around.ask(*(question(n) for n in range(120)))
+        around.until(lambda: engine(worker)["holds"])
+        assert len(around.llm.calls) == 1
+        await asyncio.sleep(2)
+        for n in range(3):
+            asked = discord_question(500 + n, "How long does shipping take?", asked_at=datetime.now(UTC))
+            await around.ask(asked)
+            await around.replies(2 + n, timeout_s=15)
+        assert len(around.llm.calls) == 1
+        assert await around.records("llm-worker.dlq", 1, timeout_s=0.5) == []

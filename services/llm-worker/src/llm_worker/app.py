@@ -83,7 +83,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         keys = KeyRing(configured_keys, KeyTable(database))
         purses = Purses(lineup, PostgresBooks(database), owner=owner, keep_s=settings.llm.lease_s)
         answers = PostgresAnswers(database, owner=owner, lease_s=settings.llm.lease_s)
-        waiting = WaitingRoom()
+        room = RoomGate(purses)
+        waiting = WaitingRoom(look_left_s=room.look_left_s)
         knowledge = Knowledge(
             files.prompts, files.faq, database, settings.memory, settings.cache, lineup.handover
         )
@@ -106,7 +107,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             desk=knowledge.desk(summaries),
             finish=finishing(files.prompts.other_figures),
         )
-        engine = _engine(settings, lineup, questions, producer, database, RoomGate(purses))
+        engine = _engine(settings, lineup, questions, producer, database, room)
         status = LlmStatus(purses, waiting, answers, engine)
         usage, cache = Usage(database), knowledge.answer_cache()
 

@@ -5,7 +5,7 @@ from support.llm_asking import Worker
 from support.questions import email_question, message_of
 
 from llm_worker.asking.gate import RoomGate
-from posta.errors import Unavailable
+from posta.errors import NotNow, Unavailable
 
 LIMITED = "models: {main: {provider: main, limits: {rpm: 1}}}"
 
@@ -43,7 +43,7 @@ async def test_with_room_the_probe_returns_at_once():
 async def test_the_probe_returns_when_there_is_room_and_not_before():
     worker = await full()
     worker.now += 25
-    (gate, sleep), begun, refused = gate_of(worker), worker.now, 0
+    (gate, sleep), begun, refused, looked_at = gate_of(worker), worker.now, 0, worker.now
     while True:
         try:
             await gate.probe()
@@ -51,13 +51,25 @@ async def test_the_probe_returns_when_there_is_room_and_not_before():
             refused += 1
             assert worker.now - begun < 40
         else:
-            if worker.now - begun > 33:
+            if gate.look_left_s() == 0:
                 break
-            # A look through: who cannot wait any longer must be told.
-            assert worker.now - begun > 29
+            assert 10 < worker.now - looked_at < 14
+            looked_at = worker.now
+            worker.now += 1  # those that need a model close it again
+            assert gate.look_left_s() == 0
     assert refused > 5
     assert 60 < worker.now - begun + 25 < 63
     assert max(sleep.slept) <= 3.5
+
+
+@pytest.mark.parametrize("waiting_most", [32, 0], ids=["few wait", "many wait"])
+async def test_in_a_look_through_a_question_that_needs_a_model_lets_those_behind_it_have_theirs(waiting_most):
+    """It would close the gate else, and go to a lane if many wait."""
+    worker = Worker(text=LIMITED, waiting_most=waiting_most, look_left_s=lambda: 0.5)
+    await worker.handler.handle(message_of(email_question(1)))
+    with pytest.raises(NotNow) as waits:
+        await worker.handler.handle(message_of(email_question(2)))
+    assert waits.value.wait_s == pytest.approx(0.5, abs=0.1)
 
 
 async def test_while_the_books_are_away_it_does_not_spin():

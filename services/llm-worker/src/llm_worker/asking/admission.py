@@ -89,6 +89,7 @@ class Admission:
             last_start=None if wish.last_end is None else wish.last_end - _MIN_CALL_S,
             now=self._clock(),
             crowded=not wish.is_urgent and waiting >= self._waiting_most,
+            look_left_s=self._waiting.look_left_s(),
         )
         if not isinstance(failure, Expired):
             self._waiting.enter(

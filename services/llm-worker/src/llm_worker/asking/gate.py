@@ -1,4 +1,10 @@
-"""The engine's gate ``llm``: closed while no model has room for anybody, open the moment one does."""
+"""The engine's gate ``llm``: closed while no model has room for anybody, open the moment one does.
+
+    closed ──room──────────────────────────▶ open
+       └────every 10 s, for half a second──▶ a look through: all that came since begin, and go back to waiting
+
+Who needs no model is answered then, and who cannot wait any longer is told so.
+"""
 
 import asyncio
 import time
@@ -12,8 +18,10 @@ from posta.errors import Unavailable
 
 _PATIENCE_S = 3.5
 """One probe waits at most so long; the engine cuts it off at 5 s."""
-_LOOK_THROUGH_S = 30.0
-"""So long closed, it opens for a moment: who cannot wait any longer is told so."""
+_LOOK_THROUGH_S = 10.0
+"""So long closed, it opens for a moment."""
+_LOOKING_S = 0.5
+"""That moment: a question that needs a model costs a few milliseconds in it, and the others none of that."""
 _INTERVAL_S = 0.02
 _BOOKS_AGAIN_S = 0.5
 
@@ -35,6 +43,11 @@ class RoomGate:
         self._monotonic = monotonic
         self._probed_at = 0.0
         self._closed_at = 0.0
+        self._looking_until = 0.0
+
+    def look_left_s(self) -> float:
+        """So long still it is open although there is no room, and whoever needs some must not close it."""
+        return max(0.0, self._looking_until - self._monotonic())
 
     @property
     def gate(self) -> Gate:
@@ -56,6 +69,7 @@ class RoomGate:
         self._probed_at = now
         if now - self._closed_at > _LOOK_THROUGH_S:
             self._probed_at = 0.0
+            self._looking_until = now + _LOOKING_S
             return
         until = now + _PATIENCE_S
         while True:

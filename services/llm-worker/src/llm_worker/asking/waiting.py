@@ -27,9 +27,15 @@ class Waiter:
 
 
 class WaitingRoom:
-    """See the module."""
+    """See the module. For ``look_left_s`` its door, the gate, is open although there is no room."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        look_left_s: Callable[[], float] = lambda: 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.look_left_s = look_left_s
         self._clock = clock
         self._waiters: dict[str, Waiter] = {}
         self._look_again_at = 0.0
