@@ -361,6 +361,47 @@ async def test_nobody_is_overtaken_by_more_than_eight():
     assert 0 < smaller <= 8
 
 
+async def test_nobody_is_overtaken_for_ever_by_small_ones_whose_room_comes_free_bit_by_bit():
+    office = Office(tpm=1000)
+    purse, smaller = office.purse(), 0
+    for _ in range(4):
+        settled(purse, *await asked(purse, 240), tokens=240)
+        office.now += 15
+        await purse.look()
+    for _ in range(60):
+        large, *small = await asked(purse, ("large", 900), *((f"s{n}", 240) for n in range(3)))
+        for one in small:
+            if not isinstance(one, NoRoom):
+                smaller += 1
+                settled(purse, one, tokens=240)
+        if not isinstance(large, NoRoom):
+            break
+        office.now += 5
+        await purse.look()
+    assert not isinstance(large, NoRoom)
+    assert 4 < smaller <= 8
+
+
+async def test_what_a_dead_worker_held_under_a_limit_at_once_is_free_when_its_word_ends():
+    office = Office(concurrency=1)
+    assert not isinstance((await reserved(office.purse("dead"), ("a", False)))[0], NoRoom)
+    purse = office.purse("alive")
+    (refused,) = await reserved(purse, ("a", False))
+    assert refused.why == "concurrency"
+    office.now += 16
+    await purse.look()
+    assert not isinstance((await reserved(purse, ("a", False)))[0], NoRoom)
+
+
+async def test_a_provider_that_allows_more_than_the_operator_changes_nothing():
+    office = Office(rpm=5)
+    purse = office.purse()
+    (one,) = await reserved(purse, ("a", False))
+    settled(purse, one, told=Told(limits=(LimitTold(window="rpm", limit=30),)))
+    await purse.look()
+    assert [window.limit for window in purse.view.windows if window.name == "rpm"] == [5]
+
+
 async def test_a_standard_question_does_not_take_what_an_urgent_one_waits_for():
     office = Office(tpm=1000)
     purse = office.purse()

@@ -139,7 +139,7 @@ async def test_room_that_is_too_little_for_an_urgent_question_elsewhere_is_kept_
     two = Two()
     await two.fill()
     assert await _asked(two.purses[0], 500, is_urgent=True) is not None
-    assert await _asked(two.purses[1], 150) is not None
+    assert await _asked(two.purses[1], 90) is not None
 
 
 async def test_a_large_question_is_asked_however_many_small_ones_another_worker_has():

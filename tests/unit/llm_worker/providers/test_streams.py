@@ -230,6 +230,26 @@ async def test_an_answer_that_is_whole_counts_though_its_stream_never_ends():
     assert server.connections == 2
 
 
+async def test_a_stream_that_never_stops_telling_is_cut_at_two_mebibytes():
+    told = 0
+
+    async def body():
+        nonlocal told
+        while True:
+            piece = chunk({"content": "x" * 60_000}).encode()
+            told += len(piece)
+            yield piece
+
+    def handle(_request):
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body())
+
+    (model,) = lineup("", base_url="https://llm.example/v1", api_key="sk", model="m").models.values()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as client:
+        verdict = (await HttpProvider(client, model).ask(request())).verdict
+    assert verdict.outcome is Outcome.TRUNCATED
+    assert told < 2.2 * 2**20
+
+
 async def test_a_stalled_call_on_a_kept_connection_is_cut_and_the_next_one_has_another():
     server = Streams(CHAT)
     async with server.provider() as provider:
