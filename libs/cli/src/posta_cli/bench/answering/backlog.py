@@ -29,7 +29,9 @@ ANSWER_CHARS = 400
 _LATENCY_MINUTES = 1 / 60
 """The provider thinks for a second of a whole minute."""
 _JITTER_MINUTES = 1 / 60
-"""A second of a whole minute: this machine is busy, and its seconds are not scaled."""
+"""A second of a minute, where that is short: this machine is busy, and its seconds are not scaled."""
+_LONG_S = 15.0
+"""From so long a minute on llm-worker's own slack is a hundredth of it, as in life."""
 _LIMIT_MINUTES = 180.0
 _LOOK_MINUTES = 5.0
 _TAIL_CHARS = 3000
@@ -38,7 +40,7 @@ models:
   main:
     provider: main
     max_tokens: {max_tokens}
-    limits: {{minute_s: {minute_s}, jitter_s: {jitter_s}}}
+    limits: {{minute_s: {minute_s}{jitter}}}
 """
 
 
@@ -99,8 +101,8 @@ async def backlog(folder: Path, bootstrap: str, size: Size, *, rpm: int, tpm: in
             await one.tell_sandbox(
                 "llm/limits", rpm=rpm, tpm=tpm, window_s=size.minute_s, counts="sliding", form="groq"
             )
-        jitter_s = _JITTER_MINUTES * size.minute_s
-        models = _TABLES.format(max_tokens=MAX_TOKENS, minute_s=size.minute_s, jitter_s=jitter_s)
+        jitter = "" if size.minute_s >= _LONG_S else f", jitter_s: {_JITTER_MINUTES * size.minute_s}"
+        models = _TABLES.format(max_tokens=MAX_TOKENS, minute_s=size.minute_s, jitter=jitter)
         workers = [await stack.enter_async_context(ours.worker(models=models)) for _ in range(2)]
         naive = await stack.enter_async_context(_naive(folder, theirs, size))
         said: list[str] = []
