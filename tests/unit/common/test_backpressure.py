@@ -110,3 +110,19 @@ def test_a_partition_that_holds_nothing_has_room_whatever_others_hold():
     pressure = over(Bounds(total_bytes=100), greedy, empty)
     pressure.regulate(Consumer(greedy, empty), 1.0)
     assert pressure.left_out() == {greedy.tp}
+
+
+def test_a_span_that_stopped_it_must_halve_before_it_goes_on():
+    one = partition(0)
+    consumer, works = Consumer(one), hold(one, *range(11))
+    pressure = over(Bounds(span_per_partition=10), one)
+    pressure.regulate(consumer, 1.0)
+    assert pressure.left_out() == {one.tp}
+    for work in works[:4]:
+        one.finish(work)
+    pressure.regulate(consumer, 1.1)
+    assert pressure.left_out() == {one.tp}, "a moment of room would only begin the next pause"
+    for work in works[4:6]:
+        one.finish(work)
+    pressure.regulate(consumer, 1.2)
+    assert pressure.left_out() == set()
