@@ -18,7 +18,7 @@ from llm_worker.budget.purses import Purses
 from llm_worker.faq.file import FILE_NAME as FAQ_FILE
 from llm_worker.faq.file import read_faq
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
-from llm_worker.knowledge import Knowledge, summarise_by, summarising
+from llm_worker.knowledge import Knowledge, summarise_by
 from llm_worker.live_rules import FromFiles, LiveRules
 from llm_worker.prompts.finish import finishing
 from llm_worker.providers.http import HttpProvider
@@ -33,6 +33,7 @@ from llm_worker.spending.routes import usage_router
 from llm_worker.spending.upkeep import keeping_up
 from posta import topics
 from posta.auth import ApiKeys, Keys
+from posta.background import alongside
 from posta.collector import settle
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
@@ -126,7 +127,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         async with (
             purses.running(),
             ledger.writing(),
-            summarising(summaries),
+            alongside(summaries.run, name="summaries"),
             keeping_up(database, settings.usage.policy()),
             keys.kept_current(),
             serving(

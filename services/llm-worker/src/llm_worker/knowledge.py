@@ -1,8 +1,6 @@
 """Puts together what a worker knows: frequent questions, catalogue, conversations, answers given before."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_worker.asking.asker import Asker, Refusal
@@ -28,7 +26,6 @@ from llm_worker.spending.ledger import Ledger
 from llm_worker.spending.rules import SUMMARIES
 from posta.errors import Transient
 from posta.postgres.pool import Database
-from posta.tasks import end
 
 _SUMMARY_TOKENS = 600
 """Longest summary: many turns in one, so more than an answer may have."""
@@ -129,13 +126,3 @@ def summarise_by(asker: Asker, lineup_now: Callable[[], Lineup], ledger: Ledger)
         return said.text
 
     return summarise
-
-
-@asynccontextmanager
-async def summarising(summaries: Summaries) -> AsyncIterator[None]:
-    """Summarise in the background while the block runs."""
-    task = asyncio.create_task(summaries.run(), name="summaries")
-    try:
-        yield
-    finally:
-        await end(task)

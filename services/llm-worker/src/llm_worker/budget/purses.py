@@ -12,8 +12,8 @@ from llm_worker.budget.shares import SharePolicy
 from llm_worker.budget.visit import Rules, View
 from llm_worker.circuit.breaker import Circuit
 from llm_worker.providers.lineup import Lineup, Model
+from posta.background import alongside
 from posta.errors import Failure
-from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -118,11 +118,10 @@ class Purses:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Carry news for the block; at its end give back what is leased."""
-        carrier = asyncio.create_task(self._carry(), name="llm purses")
         try:
-            yield
+            async with alongside(self._carry, name="llm purses"):
+                yield
         finally:
-            await end(carrier)
             for purse in self._purses.values():
                 try:
                     async with asyncio.timeout(_CLOSE_S):

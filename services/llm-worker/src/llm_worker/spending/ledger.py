@@ -15,9 +15,9 @@ from uuid import UUID
 from llm_worker.spending.budget import BudgetUsedUp
 from llm_worker.spending.call import Call, Ended
 from llm_worker.spending.sql import reserve, reserve_values, settle, settle_values
+from posta.background import alongside
 from posta.errors import Failure
 from posta.postgres.pool import Database
-from posta.tasks import end
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -81,11 +81,10 @@ class Ledger:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Write in the background for the block, and once more at its end."""
-        task = asyncio.create_task(self._write_on(), name="ledger")
         try:
-            yield
+            async with alongside(self._write_on, name="ledger"):
+                yield
         finally:
-            await end(task)
             await self._try()
 
     async def write(self) -> None:

@@ -8,13 +8,12 @@ may do this at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from posta.background import alongside
 from posta.errors import Failure
 from posta.postgres.pool import Database
-from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -66,14 +65,9 @@ class UpkeepPolicy:
     every_s: float = 3_600.0
 
 
-@asynccontextmanager
-async def keeping_up(database: Database, policy: UpkeepPolicy) -> AsyncIterator[None]:
+def keeping_up(database: Database, policy: UpkeepPolicy) -> AbstractAsyncContextManager[None]:
     """Keep the books small for the block."""
-    task = asyncio.create_task(_keep_up(database, policy), name="usage upkeep")
-    try:
-        yield
-    finally:
-        await end(task)
+    return alongside(lambda: _keep_up(database, policy), name="usage upkeep")
 
 
 async def keep_up(database: Database, policy: UpkeepPolicy) -> dict[str, int]:
