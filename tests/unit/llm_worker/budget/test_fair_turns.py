@@ -146,7 +146,17 @@ async def test_most_calls_cost_no_round_trip():
     assert office.books.visits < 1000 / 8
 
 
-async def test_without_a_known_limit_as_many_more_go_through_as_were_answered():
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(Told(), id="nothing"),
+        pytest.param(
+            Told(limits=(LimitTold(window="rpd", limit=14_400), LimitTold(window="tpm", limit=500_000))),
+            id="requests a day and tokens a minute, as Groq does",
+        ),
+    ],
+)
+async def test_while_no_requests_a_minute_are_told_as_many_more_go_through_as_were_answered(told):
     """Who has a limit tells it before many calls were refused; who has none is soon asked all at once."""
     office = Office()
     purse, at_once = office.purse(), []
@@ -154,7 +164,7 @@ async def test_without_a_known_limit_as_many_more_go_through_as_were_answered():
         had = [one for one in await reserved(purse, *[("a", False)] * 64) if not isinstance(one, NoRoom)]
         at_once.append(len(had))
         for reservation in had:
-            settled(purse, reservation)
+            settled(purse, reservation, told=told)
         office.now += 1
         await purse.look()
     assert at_once == [4, 8, 16, 32, 64]

@@ -18,7 +18,7 @@ _LATE_MINUTES = 1 / 60
 _SLOT_AGAIN_S = 0.2
 """When to ask again for a free slot: nobody knows when a call ends."""
 _FIRST_AT_ONCE = 4
-"""Calls at once to a model of which no limit is known and that has not answered yet."""
+"""Calls at once to a model of which no limit of requests is known and that has not answered yet."""
 _NEVER_S = 3600.0
 """A need larger than its limit is asked about again after an hour: limits change."""
 
@@ -66,7 +66,7 @@ def _refusal(book: Book, rules: Rules) -> Denied | None:
 def _free_slots(book: Book, visit: Visit, rules: Rules) -> tuple[int, str]:
     """How many calls more may be under way at once, and what limits that."""
     limit, why = rules.allowance.concurrency, "concurrency"
-    if limit is None and _knows_no_limit(book, rules):
+    if limit is None and _knows_no_pace(book, rules):
         # As many more as were answered, so that who has a limit tells it before many calls were refused.
         limit, why = _FIRST_AT_ONCE + _ended(book, rules), "unknown"
     if limit is None:
@@ -74,8 +74,10 @@ def _free_slots(book: Book, visit: Visit, rules: Rules) -> tuple[int, str]:
     return limit - held_by_others(book, visit) - visit.held, why
 
 
-def _knows_no_limit(book: Book, rules: Rules) -> bool:
-    return all(book.limit_of(window, rules.allowance) is None for window in rules.allowance.windows)
+def _knows_no_pace(book: Book, rules: Rules) -> bool:
+    """Whether nobody said how many requests a minute: what is said of days and tokens bounds no burst."""
+    (minute,) = (window for window in rules.allowance.windows if window.name == "rpm")
+    return book.limit_of(minute, rules.allowance) is None
 
 
 def _ended(book: Book, rules: Rules) -> int:
