@@ -114,6 +114,7 @@ async def test_a_frequent_question_is_answered_while_others_wait_for_room(around
         for n in range(3):
             asked = discord_question(500 + n, "How long does shipping take?", asked_at=datetime.now(UTC))
             await around.ask(asked)
-            await around.replies(2 + n, timeout_s=15)
+            # A look every ten seconds; on a busy machine one may not reach it.
+            await around.replies(2 + n, timeout_s=25)
         assert len(around.llm.calls) == 1
         assert await around.records("llm-worker.dlq", 1, timeout_s=0.5) == []

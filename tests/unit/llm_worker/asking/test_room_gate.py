@@ -55,7 +55,7 @@ async def test_the_probe_returns_when_there_is_room_and_not_before():
                 break
             assert 10 < worker.now - looked_at < 14
             looked_at = worker.now
-            worker.now += 1  # those that need a model close it again
+            worker.now += gate.look_left_s()  # those that need a model close it again
             assert gate.look_left_s() == 0
     assert refused > 5
     assert 60 < worker.now - begun + 25 < 63

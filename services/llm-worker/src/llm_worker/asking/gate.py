@@ -1,7 +1,7 @@
 """The engine's gate ``llm``: closed while no model has room for anybody, open the moment one does.
 
     closed ──room──────────────────────────▶ open
-       └────every 10 s, for half a second──▶ a look through: all that came since begin, and go back to waiting
+       └────every 10 s, for two seconds────▶ a look through: all that came since begin, and go back to waiting
 
 Who needs no model is answered then, and who cannot wait any longer is told so.
 """
@@ -20,8 +20,9 @@ _PATIENCE_S = 3.5
 """One probe waits at most so long; the engine cuts it off at 5 s."""
 _LOOK_THROUGH_S = 10.0
 """So long closed, it opens for a moment."""
-_LOOKING_S = 0.5
-"""That moment: a question that needs a model costs a few milliseconds in it, and the others none of that."""
+_LOOKING_S = 2.0
+"""That moment: a question that needs a model costs some milliseconds in it, and hundreds may stand before one
+that needs none. Who would have room before it is over does not wait for its end."""
 _INTERVAL_S = 0.02
 _BOOKS_AGAIN_S = 0.5
 
