@@ -33,7 +33,7 @@ status: $(VENV)/.posta-up ## Say how each part is
 ##@ Test
 .PHONY: test test-unit chaos
 test: $(VENV)/.posta-dev ## Everything: unit, integration on real servers, end to end through a browser
-	$(PYTEST) -m "not chaos" -n 5 --dist loadgroup $(ARGS)
+	$(PYTEST) -m "not chaos" -n 3 --dist loadgroup $(ARGS)
 
 test-unit: $(VENV)/.posta-dev ## What needs no server, without what is slow; seconds
 	$(PYTEST) tests/unit -m "not slow" -p no:schemathesis -n 3 --dist worksteal $(ARGS)

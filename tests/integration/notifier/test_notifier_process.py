@@ -1,5 +1,6 @@
 """Notifier as a process on real Kafka and PostgreSQL, against the sandbox's Discord: what it delivers."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -183,6 +184,7 @@ async def test_a_global_429_closes_every_bucket(world):
     with world.notifier():
         await world.feed(published(1))
         await world.until(lambda: bool(world.sandbox.calls()))
+        await asyncio.sleep(0.5)  # the sandbox knows of the call before notifier has its answer
         _, answer = world.answer("Later.")
         await world.feed(answer)
         await world.all_sent(2)
