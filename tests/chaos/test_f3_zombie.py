@@ -52,16 +52,22 @@ def ended_by(on, member) -> int:
     return sum(one.pid == member.pid for one in on.entries(Did.ENDED))
 
 
+async def two_static_members(on, records):
+    """Members ``a`` and ``b``, both at work, and the task that feeds them."""
+    (zombie,) = await on.crew.start(group_instance_id="a")
+    (other,) = await on.crew.start(group_instance_id="b")
+    feeding = asyncio.create_task(on.world.feed(0, records, per_s=60))
+    await on.until(lambda: min(ended_by(on, one) for one in (zombie, other)) > 40)
+    return zombie, other, feeding
+
+
 async def test_a_static_member_that_comes_back_from_the_dead_twice_is_a_member_again_each_time(
     kafka, topic_prefix, tmp_path
 ):
     async with scene(
         kafka.bootstrap_servers, topic_prefix, tmp_path, session_timeout_s=SESSION_S, handler_s=0.2
     ) as on:
-        (zombie,) = await on.crew.start(group_instance_id="a")
-        (other,) = await on.crew.start(group_instance_id="b")
-        feeding = asyncio.create_task(on.world.feed(0, 2 * RECORDS, per_s=60))
-        await on.until(lambda: min(ended_by(on, one) for one in (zombie, other)) > 40)
+        zombie, _, feeding = await two_static_members(on, 2 * RECORDS)
         for _ in range(2):
             before = ended_by(on, zombie)
             await on.crew.freeze(zombie, SESSION_S + 4)
@@ -84,10 +90,7 @@ async def test_a_static_member_that_was_replaced_while_it_stood_still_ends_when_
     async with scene(
         kafka.bootstrap_servers, topic_prefix, tmp_path, session_timeout_s=SESSION_S, handler_s=0.2
     ) as on:
-        (zombie,) = await on.crew.start(group_instance_id="a")
-        (other,) = await on.crew.start(group_instance_id="b")
-        feeding = asyncio.create_task(on.world.feed(0, RECORDS, per_s=60))
-        await on.until(lambda: min(ended_by(on, one) for one in (zombie, other)) > 40)
+        zombie, other, feeding = await two_static_members(on, RECORDS)
         frozen = asyncio.create_task(on.crew.freeze(zombie, SESSION_S + 6))
         await asyncio.sleep(1)
         (successor,) = await on.crew.start(group_instance_id="a")

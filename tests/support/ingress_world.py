@@ -40,14 +40,14 @@ class Tally:
 
 
 class IngressWorld:
-    """One ingress process with its state folder, and the means to try it."""
+    """One ingress process with its log in ``folder`` and its spool in ``state``, and the means to try it."""
 
-    def __init__(self, folder: Path, bootstrap_servers: str, prefix: str, **env: str) -> None:
+    def __init__(self, folder: Path, state: Path, bootstrap_servers: str, prefix: str, **env: str) -> None:
         self.caller = DiscordCaller()
         self.api_key = new_key()
         self.admin_key = new_key()
         self.kafka = KafkaSettings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
-        self.state = folder / "state"
+        self.state = state
         self.process = ServiceProcess(
             "ingress",
             {

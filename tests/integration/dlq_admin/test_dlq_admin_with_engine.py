@@ -21,6 +21,9 @@ from posta.topics import DISCORD_INTERACTIONS, LLM_WORKER
 pytestmark = pytest.mark.integration
 GROUP = replace(LLM_WORKER, reads=(DISCORD_INTERACTIONS,), lane_delays_s=(5,))
 """The group that dlq-admin knows, with its shortest lane only: what is held does not wait for minutes."""
+HOLDS_KEYS = EnginePolicy(
+    retries=Retries.ORDERED, on_dead_letter=OnDeadLetter.HOLD_KEY, commit_interval_s=0.2, drain_s=1.0
+)
 
 
 @pytest.fixture
@@ -55,10 +58,7 @@ async def test_discarding_or_releasing_a_dead_letter_lets_the_records_behind_it_
             raise Permanent("never")
         done.append((message.event.key, number_of(message)))
 
-    policy = EnginePolicy(
-        retries=Retries.ORDERED, on_dead_letter=OnDeadLetter.HOLD_KEY, commit_interval_s=0.2, drain_s=1.0
-    )
-    engine = engine_of(world, handler, policy)
+    engine = engine_of(world, handler, HOLDS_KEYS)
     with world.dlq_admin() as process:
         async with running(engine), world.client(process) as client:
             for number in range(4):
@@ -89,7 +89,7 @@ async def test_discarding_or_releasing_a_dead_letter_lets_the_records_behind_it_
             after = (await client.get(f"/v1/dead-letters/{by_key['let go']}")).json()
             assert (after["state"], after["key_hold"]) == ("open", "released")
             assert (await client.get("/v1/dead-letters?held=true")).json()["items"] == []
-    async with running(engine_of(world, handler, policy)):
+    async with running(engine_of(world, handler, HOLDS_KEYS)):
         await write(world, encode(event(9, key="given up")))
         await eventually(lambda: ("given up", 9) in done, within_s=20)
         await asyncio.sleep(1)
@@ -151,10 +151,7 @@ async def test_a_key_that_was_cut_is_released_whole_from_the_original_and_refuse
             raise Permanent("never")
         done.append((message.event.key, number_of(message)))
 
-    policy = EnginePolicy(
-        retries=Retries.ORDERED, on_dead_letter=OnDeadLetter.HOLD_KEY, commit_interval_s=0.2, drain_s=1.0
-    )
-    engine = engine_of(world, handler, policy)
+    engine = engine_of(world, handler, HOLDS_KEYS)
     with world.dlq_admin() as process:
         async with running(engine), world.client(process) as client:
             for number in range(3):

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import pytest
 from pydantic import SecretStr
-from support.ingress_world import IngressWorld
 from support.tcp_gate import TcpGate
 
 from posta.postgres.api_keys import KeyTable
@@ -16,7 +15,6 @@ from posta.postgres.pool import Database
 from posta.settings import DatabaseSettings
 
 pytestmark = pytest.mark.integration
-NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture
@@ -40,40 +38,35 @@ async def fresh_key(url):
 
 
 async def test_events_are_accepted_in_time_while_everything_else_is_away_even_after_kill_9(
-    database_url, gate, tmp_path
+    database_url, gate, world_of
 ):
     key = await fresh_key(database_url)
-    world = IngressWorld(tmp_path, NOWHERE, POSTA_DATABASE__URL=gate.url, prefix="")
+    world = world_of(POSTA_DATABASE__URL=gate.url)
     world.api_key = key
     accepted = []
-    try:
-        await world.start()
-        async with httpx.AsyncClient() as client:
-            first = await world.publish(client, {"type": "x"}, **{"idempotency-key": "first"})
-            assert "posta-idempotency" not in first.headers
-            accepted.append(first)
-            gate.hang()
-            slowest_s = 0.0
-            for number in range(15):
-                started = time.monotonic()
-                accepted.append(
-                    await world.publish(client, {"type": "x"}, **{"idempotency-key": f"k{number}"})
-                )
-                slowest_s = max(slowest_s, time.monotonic() - started)
-            assert accepted[-1].headers["posta-idempotency"] == "best-effort"
-            fate = await client.get(
-                f"{world.process.url}/v1/events/{first.json()['id']}",
-                headers={"authorization": f"Bearer {key}"},
-                timeout=30,
-            )
-            assert fate.status_code == 503
-        await asyncio.to_thread(world.process.kill)
-        await world.start()
-        async with httpx.AsyncClient() as client:
-            accepted.append(await world.publish(client, {"type": "x"}))
-        await asyncio.to_thread(world.process.kill)
-    finally:
-        world.process.close()
+    await world.start()
+    async with httpx.AsyncClient() as client:
+        first = await world.publish(client, {"type": "x"}, **{"idempotency-key": "first"})
+        assert "posta-idempotency" not in first.headers
+        accepted.append(first)
+        gate.hang()
+        slowest_s = 0.0
+        for number in range(15):
+            started = time.monotonic()
+            accepted.append(await world.publish(client, {"type": "x"}, **{"idempotency-key": f"k{number}"}))
+            slowest_s = max(slowest_s, time.monotonic() - started)
+        assert accepted[-1].headers["posta-idempotency"] == "best-effort"
+        fate = await client.get(
+            f"{world.process.url}/v1/events/{first.json()['id']}",
+            headers={"authorization": f"Bearer {key}"},
+            timeout=30,
+        )
+        assert fate.status_code == 503
+    await asyncio.to_thread(world.process.kill)
+    await world.start()
+    async with httpx.AsyncClient() as client:
+        accepted.append(await world.publish(client, {"type": "x"}))
+    await asyncio.to_thread(world.process.kill)
     assert {response.status_code for response in accepted} == {202}
     # Waiting for PostgreSQL is bounded by half a second; the rest is room for a busy machine.
     assert slowest_s < 10

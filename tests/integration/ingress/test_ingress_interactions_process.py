@@ -8,13 +8,11 @@ import httpx
 import pytest
 import yaml
 from support.discord_caller import ask
-from support.ingress_world import IngressWorld
 from support.processes import REPOSITORY
 
 from posta.postgres.migrations import migrate
 
 pytestmark = pytest.mark.integration
-NOWHERE = "127.0.0.1:1"
 LIMITS = {
     "POSTA_GOVERNOR__ENABLED": "true",
     "POSTA_GOVERNOR__MAX_MESSAGES_PER_MINUTE": "5",
@@ -23,22 +21,6 @@ LIMITS = {
     # A busy machine may take longer than the default for a first connection.
     "POSTA_GOVERNOR__DATABASE_BUDGET_S": "2",
 }
-
-
-@pytest.fixture
-def world_of(tmp_path):
-    """Make worlds, each with a folder of its own, whose processes are gone after the test."""
-    made = []
-
-    def make(bootstrap_servers=NOWHERE, prefix="", **env):
-        folder = tmp_path / f"world{len(made)}"
-        folder.mkdir()
-        made.append(IngressWorld(folder, bootstrap_servers, prefix, **env))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.process.close()
 
 
 async def types(world, *bodies):

@@ -8,25 +8,11 @@ import asyncio
 
 import pytest
 from support.ingress_outage import assert_all_arrived, traffic
-from support.ingress_world import DISCORD_PATIENCE_S, IngressWorld
+from support.ingress_world import DISCORD_PATIENCE_S
 
 from posta.postgres.migrations import migrate
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def world_of(tmp_path):
-    """Make worlds whose processes are gone after the test."""
-    made = []
-
-    def make(bootstrap_servers, **env):
-        made.append(IngressWorld(tmp_path, bootstrap_servers, "", **env))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.process.close()
 
 
 @pytest.mark.parametrize(

@@ -10,27 +10,12 @@ from datetime import datetime
 import httpx
 import pytest
 from support.discord_caller import ask
-from support.ingress_world import DISCORD_PATIENCE_S, IngressWorld, assert_nothing_lost_and_in_order
+from support.ingress_world import DISCORD_PATIENCE_S, assert_nothing_lost_and_in_order
 
 from posta.domain.envelope import decode, header
 
 pytestmark = pytest.mark.integration
 QUESTIONS = "discord.interactions"
-NOWHERE = "127.0.0.1:1"
-
-
-@pytest.fixture
-def world_of(tmp_path):
-    """Make worlds whose processes are gone after the test."""
-    made = []
-
-    def make(bootstrap_servers, prefix="", **env):
-        made.append(IngressWorld(tmp_path, bootstrap_servers, prefix, **env))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.process.close()
 
 
 async def test_an_interaction_and_an_event_arrive_with_key_and_headers(kafka, topic_prefix, world_of):
@@ -64,7 +49,7 @@ async def test_an_interaction_and_an_event_arrive_with_key_and_headers(kafka, to
 
 
 async def test_no_secret_reaches_the_log_or_the_metrics(world_of):
-    world = world_of(NOWHERE, POSTA_LOG__LEVEL="debug")
+    world = world_of(POSTA_LOG__LEVEL="debug")
     await world.start()
     body = ask("a very private question")
     async with httpx.AsyncClient() as client:
@@ -197,7 +182,7 @@ async def test_sigterm_under_load_ends_well_and_loses_nothing(own_kafka, world_o
 
 
 async def test_a_port_in_use_ends_it_with_code_78_and_a_reason(world_of):
-    world = world_of(NOWHERE)
+    world = world_of()
     with socket.create_server(("127.0.0.1", world.process.port)):
         world.process.start()
         assert await asyncio.to_thread(world.process.wait, 20) == 78
@@ -205,7 +190,8 @@ async def test_a_port_in_use_ends_it_with_code_78_and_a_reason(world_of):
 
 
 async def test_a_second_ingress_on_the_same_folder_is_refused(world_of):
-    first, second = world_of(NOWHERE), world_of(NOWHERE)
+    first = world_of()
+    second = world_of(POSTA_STATE_DIR=str(first.state))
     await first.start()
     second.process.start()
     assert await asyncio.to_thread(second.process.wait, 20) == 78
@@ -215,7 +201,7 @@ async def test_a_second_ingress_on_the_same_folder_is_refused(world_of):
 
 
 async def test_a_wrong_configuration_ends_it_with_code_78_and_a_reason(world_of):
-    world = world_of(NOWHERE, POSTA_DISCORD__PUBLIC_KEYS="abc")
+    world = world_of(POSTA_DISCORD__PUBLIC_KEYS="abc")
     world.process.start()
     assert await asyncio.to_thread(world.process.wait, 20) == 78
     assert "POSTA_DISCORD__PUBLIC_KEYS: Value error, entry 1 is not an Ed25519" in world.process.tail()

@@ -4,14 +4,12 @@ import warnings
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from support.ingress_world import IngressWorld
 
 from posta.auth import describe_key
 from posta.postgres.migrations import migrate
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 pytestmark = pytest.mark.integration
-NOWHERE = "127.0.0.1:1"
 _EVERYTHING = frozenset(
     {"events:publish", "events:read", "governor:read", "interactions:read", "pull:consume", "pull:operate"}
 )
@@ -19,13 +17,12 @@ _EXAMPLES = 8
 
 
 @pytest.fixture
-async def world(tmp_path, database_url):
+async def world(world_of, database_url):
     await migrate(database_url)
-    made = IngressWorld(tmp_path, NOWHERE, "", POSTA_DATABASE__URL=database_url)
+    made = world_of(POSTA_DATABASE__URL=database_url)
     made.process._env["POSTA_API_KEYS"] = describe_key(made.api_key, name="all", scopes=_EVERYTHING)
     await made.start()
-    yield made
-    made.process.close()
+    return made
 
 
 def test_nothing_that_the_description_allows_or_forbids_is_ever_500(world):

@@ -68,7 +68,9 @@ async def test_a_stalled_a_refused_and_a_broken_call_are_each_made_once_more(aro
     }
     around.llm.script = lambda call: first[call.question] if call.number == 1 else Reply()
     around.models(
-        "models: {main: {provider: main, timeouts: {first_token_s: 1.5}}}\ncircuit: {errors_in_a_row: 1000}"
+        # With a limit of requests, so that two refusals one after the other are not taken for one.
+        "models: {main: {provider: main, limits: {rpm: 1000}, timeouts: {first_token_s: 1.5}}}\n"
+        "circuit: {errors_in_a_row: 1000}"
     )
     with around.worker():
         await around.ask(*[question(number) for number in range(5)])

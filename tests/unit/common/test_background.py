@@ -49,11 +49,15 @@ async def test_what_fails_is_told_and_counted_and_begins_anew(monkeypatch):
 
 
 async def test_the_block_ends_also_while_the_work_pauses_after_a_failure():
+    tries = []
+
     async def work():
+        tries.append(1)
         raise RuntimeError("not foreseen")
 
     async with asyncio.timeout(5), alongside(work, name="w"):
         await asyncio.sleep(0.01)
+    assert tries == [1]
 
 
 async def test_what_the_block_raises_is_the_callers_and_the_work_is_ended():

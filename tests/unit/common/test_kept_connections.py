@@ -25,13 +25,16 @@ class Server:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.heads.append(head.decode())
-                await self.go.wait()
-                writer.write(ANSWER)
+                await self.answer(writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             self.open -= 1
             writer.close()
+
+    async def answer(self, writer):
+        await self.go.wait()
+        writer.write(ANSWER)
 
     @asynccontextmanager
     async def listening(self):
@@ -117,20 +120,10 @@ PIECE, END = b"5\r\ndata\n\r\n", b"0\r\n\r\n"
 class StreamingServer(Server):
     """Answers in pieces; the last ones, and the end, once it is let go."""
 
-    async def serve(self, reader, writer):
-        self.connections += 1
-        self.open += 1
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                self.heads.append(head.decode())
-                writer.write(STREAMED + PIECE)
-                await self.go.wait()
-                writer.write(PIECE + END)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self.open -= 1
-            writer.close()
+    async def answer(self, writer):
+        writer.write(STREAMED + PIECE)
+        await self.go.wait()
+        writer.write(PIECE + END)
 
 
 async def test_streams_that_are_read_to_their_end_share_a_connection():

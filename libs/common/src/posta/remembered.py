@@ -54,6 +54,7 @@ class Remembered(Generic[T]):
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             beside = self._file.with_suffix(".new")
             beside.touch(mode=0o600)
+            beside.chmod(0o600)  # one that was left by a process that died may have another
             beside.write_text(json.dumps(self._dump(value)), encoding="utf-8")
             os.replace(beside, self._file)  # noqa: PTH105 - the atomic one, named as such
         except OSError as exc:

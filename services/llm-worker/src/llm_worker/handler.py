@@ -87,10 +87,7 @@ class AnswerQuestions:
         self._accounts = accounts or NoAccounts()
         self._clock = clock
         self._admission = Admission(
-            asker,
-            waiting or WaitingRoom(clock=clock),
-            waiting_most=policy.waiting_most,
-            clock=clock,
+            asker, waiting or WaitingRoom(clock=clock), waiting_most=policy.waiting_most, clock=clock
         )
         self._paying = Paying(
             answers, asker, self._admission, self._accounts, finish=finish, lease_s=policy.lease_s

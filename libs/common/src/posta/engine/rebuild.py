@@ -56,6 +56,8 @@ class Rebuild:
         self._task: asyncio.Task[None] | None = None
         self._left: set[int] = set()
         """Partition numbers that wait."""
+        self._since = 0.0
+        """Since when, on the monotonic clock."""
         self._why = ""
         self._reminded = 0.0
         self._lanes = frozenset(kafka.topic_prefix + lane.name for lane in group.lanes)
@@ -89,7 +91,7 @@ class Rebuild:
         # A9: the pause belongs to this assignment; a new one begins again.
         consumer.pause(*assigned)
         self._wait_for({tp.partition for tp in assigned})
-        self._why = "they are being read"
+        self._since, self._why = time.monotonic(), "they are being read"
         self._task = asyncio.create_task(self._run(consumer, assigned, restored), name="rebuild key order")
 
     async def cancel(self) -> None:
@@ -102,7 +104,6 @@ class Rebuild:
     async def _run(
         self, consumer: AIOKafkaConsumer, assigned: Collection[TopicPartition], told: Told
     ) -> None:
-        started = time.monotonic()
         while self._left:
             wanted = [tp for tp in assigned if tp.partition in self._left]
             again_s = _FORBIDDEN_S
@@ -112,12 +113,13 @@ class Rebuild:
             except Exception as exc:  # noqa: BLE001 - a defect too: to stand still and say so is better than disorder
                 if not isinstance(exc, Transient):
                     names.UNEXPECTED.labels(self._group.name, "key order").inc()
-                self._alarm(str(exc) or repr(exc), started, exc)
+                self._alarm(str(exc) or repr(exc), exc)
                 again_s = _AGAIN_S
             if self._left:
                 await asyncio.sleep(again_s)
         self._task = None
-        log.info("key_order_rebuilt", group=self._group.name, took_s=round(time.monotonic() - started, 3))
+        took_s = round(time.monotonic() - self._since, 3)
+        log.info("key_order_rebuilt", group=self._group.name, took_s=took_s)
 
     async def _let_go(self, consumer: AIOKafkaConsumer, restored: Restored, told: Told) -> None:
         if not restored.partitions:
@@ -130,7 +132,7 @@ class Rebuild:
         self._left = numbers
         names.ORDER_REBUILDING.labels(self._group.name).set(len(numbers))
 
-    def _alarm(self, why: str, started: float, error: BaseException | None = None) -> None:
+    def _alarm(self, why: str, error: BaseException | None = None) -> None:
         """A line at once, for each new reason, and one a minute."""
         now = time.monotonic()
         if why == self._why and now - self._reminded < _REMIND_S:
@@ -141,13 +143,12 @@ class Rebuild:
             group=self._group.name,
             partitions=sorted(self._left),
             why=why,
-            waited_s=round(now - started, 1),
+            waited_s=round(now - self._since, 1),
             exc_info=error,
         )
 
     async def _once(self, consumer: AIOKafkaConsumer, wanted: Collection[TopicPartition]) -> Restored:
         """Restore the lines of what is ``wanted``, as far as all who stand in it could be read."""
-        started = time.monotonic()
         await self._check_counts(consumer)
         group = self._kafka.topic_prefix + self._group.name
         stored = await committed(self._kafka, group=group, partitions=wanted, timeout_s=_COMMITS_S)
@@ -156,8 +157,9 @@ class Rebuild:
         if stand.unread:
             topics = ", ".join(sorted({self._bare(tp) for tp in stand.unread}))
             why = f"somebody waits in {topics}, which may not be read; allow it by Kafka's ACLs"
-            self._alarm(why, started)
-        ready = [tp for tp in wanted if tp.partition not in {lane.partition for lane in stand.unread}]
+            self._alarm(why)
+        unread = {lane.partition for lane in stand.unread}
+        ready = [tp for tp in wanted if tp.partition not in unread]
         for number in {tp.partition for tp in ready}:
             sources = {
                 self._bare(tp): commit.offset

@@ -71,6 +71,10 @@ class Allowance:
             Window(name="tpd", counts_tokens=True, length_s=DAY_S),
         )
 
+    def window(self, name: str) -> Window:
+        """The window of that name."""
+        return next(window for window in self.windows if window.name == name)
+
     def configured(self, window: str) -> int | None:
         """The limit of that window, if the operator gave one."""
         limits = {"rpm": self.rpm, "tpm": self.tpm, "rpd": self.rpd, "tpd": self.tpd}

@@ -10,6 +10,7 @@ a minute or more          keep the window too full for it
 import math
 from dataclasses import dataclass
 
+from llm_worker.budget.allowance import Window
 from llm_worker.budget.book import Book, Want
 from llm_worker.budget.visit import Need, Rules, Visit
 
@@ -30,11 +31,12 @@ def kept_for_others(book: Book, visit: Visit, rules: Rules) -> Kept:
     is_urgent = visit.needs[0].is_urgent
     mine = book.wants.get(visit.owner)
     me = (book.now if mine is None else mine.since, visit.owner)
-    free = _free_tokens(book, rules)
+    free = _free(book, rules)
+    tokens = min((room for window, room in free if window.counts_tokens), default=math.inf)
     others = {
         owner: want
         for owner, want in book.wants.items()
-        if owner != visit.owner and not _may_be_passed_over(book, want, free, rules)
+        if owner != visit.owner and not _may_be_passed_over(book, want, tokens, rules)
     }
     before = 0 if is_urgent else sum(want.urgent for want in others.values())
     peers = [
@@ -43,7 +45,8 @@ def kept_for_others(book: Book, visit: Visit, rules: Rules) -> Kept:
         if (want.urgent if is_urgent else want.standard)
     ]
     typical = _typical(visit.needs)
-    room = _room_calls(book, typical, rules) - before
+    room = min((room // (typical if window.counts_tokens else 1) for window, room in free), default=math.inf)
+    room -= before
     if room > len(peers):
         part = int(room // (len(peers) + 1)) if math.isfinite(room) else 0
         calls = before + sum(min(wanted, part) for _, wanted in peers)
@@ -66,29 +69,19 @@ def _is_overdue(book: Book, want: Want, rules: Rules) -> bool:
     return book.now - want.since >= _PASSED_OVER_MINUTES * rules.allowance.minute_s
 
 
-def _may_be_passed_over(book: Book, want: Want, free: float, rules: Rules) -> bool:
-    """Whether what is free is too little for anything it waits with, none of it urgent and for long."""
-    return want.least > free and not want.urgent and not _is_overdue(book, want, rules)
+def _may_be_passed_over(book: Book, want: Want, tokens: float, rules: Rules) -> bool:
+    """Whether ``tokens``, which are free, are too few for all that it waits with, none urgent or for long."""
+    return want.least > tokens and not want.urgent and not _is_overdue(book, want, rules)
 
 
-def _free_tokens(book: Book, rules: Rules) -> float:
-    limits = [
-        (window, limit)
-        for window in rules.allowance.windows
-        if window.counts_tokens and (limit := book.limit_of(window, rules.allowance)) is not None
+def _free(book: Book, rules: Rules) -> list[tuple[Window, int]]:
+    """What is free of each window of which a limit is known."""
+    limits = ((window, book.limit_of(window, rules.allowance)) for window in rules.allowance.windows)
+    return [
+        (window, limit - book.counts_of(window).used(book.now))
+        for window, limit in limits
+        if limit is not None
     ]
-    return min((limit - book.counts_of(window).used(book.now) for window, limit in limits), default=math.inf)
-
-
-def _room_calls(book: Book, typical: int, rules: Rules) -> float:
-    """How many calls of so many tokens there is room for; infinite without a known limit."""
-    room = math.inf
-    for window in rules.allowance.windows:
-        limit = book.limit_of(window, rules.allowance)
-        if limit is not None:
-            free = limit - book.counts_of(window).used(book.now)
-            room = min(room, free // (typical if window.counts_tokens else 1))
-    return room
 
 
 def held_by_others(book: Book, visit: Visit) -> int:

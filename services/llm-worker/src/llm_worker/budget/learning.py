@@ -45,7 +45,7 @@ def _notice_others(book: Book, window: Window, one: LimitTold, told: Told) -> No
     """
     counts = book.counts_of(window)
     at = book.now - told.age_s
-    if book.now - at + told.took_s > window.length_s * REMEMBERED_SHARE:
+    if told.age_s + told.took_s > window.length_s * REMEMBERED_SHARE:
         return  # too long ago to be compared
     others = one.limit - (one.remaining or 0) - counts.used_between(at - told.took_s, at)
     reset_s = window.length_s if one.reset_s is None else min(one.reset_s, window.length_s)

@@ -76,13 +76,12 @@ def _free_slots(book: Book, visit: Visit, rules: Rules) -> tuple[int, str]:
 
 def _knows_no_pace(book: Book, rules: Rules) -> bool:
     """Whether nobody said how many requests a minute: what is said of days and tokens bounds no burst."""
-    (minute,) = (window for window in rules.allowance.windows if window.name == "rpm")
-    return book.limit_of(minute, rules.allowance) is None
+    return book.limit_of(rules.allowance.window("rpm"), rules.allowance) is None
 
 
 def _ended(book: Book, rules: Rules) -> int:
     """Calls of the last 24 hours that are not under way."""
-    (day,) = (window for window in rules.allowance.windows if window.name == "rpd")
+    day = rules.allowance.window("rpd")
     held = sum(one.calls for one in book.holders.values())
     return max(0, book.counts_of(day).used(book.now) - held)
 

@@ -131,5 +131,5 @@ class Rules:
 
     def drain_per_s(self, book: Book) -> float:
         """How fast a tenant's level drains."""
-        window = self.allowance.windows[0]
+        window = self.allowance.window("rpm")
         return self.shares.drain_per_s(book.limit_of(window, self.allowance), window.length_s)
