@@ -1,5 +1,7 @@
 """Suggestions from elsewhere: asked in the background, kept while the other side fails."""
 
+import gzip
+
 import httpx
 import pytest
 import yaml
@@ -51,8 +53,11 @@ async def test_a_providers_list_is_kept():
         lambda _: httpx.Response(200, json={"a": 1}),
         lambda _: httpx.Response(200, json=[1, 2]),
         lambda _: httpx.Response(200, content=b"[" + b'"x",' * 400_000 + b'"x"]'),
+        lambda _: httpx.Response(
+            200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(gzip.compress(b'["x"]'))
+        ),
     ],
-    ids=["fails", "no JSON", "no list", "no choices", "too much"],
+    ids=["fails", "no JSON", "no list", "no choices", "too much", "compressed"],
 )
 async def test_while_a_provider_fails_its_last_list_stays(answer):
     made = suggesters(URL)

@@ -1,5 +1,7 @@
 import asyncio
+import gzip
 import json
+import tracemalloc
 
 import httpx
 import pytest
@@ -50,8 +52,11 @@ def answers(status=200, content=None, **more):
     )
 
 
-async def no_gzip():
-    yield b"this is no gzip"
+def bomb(status=200, **headers):
+    """40 kB that come to 40 MB."""
+    content = gzip.compress(b" " * 40_000_000)
+    headers = {"content-encoding": "gzip", **headers}
+    return lambda _request: httpx.Response(status, headers=headers, stream=httpx.ByteStream(content))
 
 
 def count(outcome):
@@ -93,6 +98,7 @@ async def test_without_a_key_none_is_sent():
 
     await ask(handle, api_key="")
     assert "authorization" not in seen[0]
+    assert seen[0]["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize(
@@ -117,12 +123,12 @@ async def test_without_a_key_none_is_sent():
         ),
         pytest.param(answers(200, b'{"choices":[{'), "truncated", Transient, id="truncated"),
         pytest.param(answers(200, b'{"choices":[]}'), "no_choices", Transient, id="empty choices"),
+        pytest.param(bomb(), "compressed", Transient, id="gzip bomb"),
         pytest.param(
-            lambda _request: httpx.Response(200, headers={"content-encoding": "gzip"}, content=no_gzip()),
-            "truncated",
-            Transient,
-            id="no gzip",
+            bomb(**{"content-type": "text/event-stream"}), "compressed", Transient, id="gzip bomb, streamed"
         ),
+        pytest.param(bomb(429, **{"retry-after": "3"}), "throttled", NotNow, id="gzip bomb, 429"),
+        pytest.param(bomb(503), "server_error", Transient, id="gzip bomb, 503"),
         pytest.param(answers(200, b"x" * 3_000_000), "not_json", Transient, id="endless"),
     ],
 )
@@ -154,6 +160,18 @@ async def test_a_broken_connection_is_transient_and_its_text_is_kept_out(error, 
         await ask(handle)
     assert count(outcome) == before + 1
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 429, 503])
+async def test_a_compressed_answer_is_never_unpacked(status):
+    handle = bomb(status)
+    tracemalloc.start()
+    try:
+        await result_of(handle)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 4_000_000
 
 
 async def test_a_call_never_takes_longer_than_it_may():

@@ -1,6 +1,7 @@
 """Keeps the providers' suggestions in memory: asked in the background, so that nobody ever waits for them."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from ingress.commands.rules import Commands
 from ingress.commands.wording import Words
 from posta.background import alongside
 from posta.errors import Malformed, Transient
+from posta.http.bounded import PLAIN, compression_of, read_at_most
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 
@@ -76,16 +78,22 @@ def _providers(commands: Commands) -> list[Provider]:
 async def _fetch(client: httpx.AsyncClient, provider: Provider) -> list[Choice]:
     """What the provider answers. Raises ``Transient`` or ``Malformed``; neither quotes the address."""
     try:
-        async with asyncio.timeout(provider.timeout_s):
-            response = await client.get(str(provider.url), timeout=provider.timeout_s)
+        async with (
+            asyncio.timeout(provider.timeout_s),
+            client.stream("GET", str(provider.url), headers=PLAIN, timeout=provider.timeout_s) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                raise Transient(f"status {response.status_code}")
+            compression = compression_of(response)
+            if compression is not None:
+                raise Malformed(f"compressed ({compression}) although that was not asked for")
+            body = await read_at_most(response, _BYTES_MOST)
     except (httpx.HTTPError, TimeoutError) as exc:
         raise Transient(type(exc).__name__) from exc
-    if response.status_code != httpx.codes.OK:
-        raise Transient(f"status {response.status_code}")
-    if len(response.content) > _BYTES_MOST:
+    if len(body) > _BYTES_MOST:
         raise Malformed(f"more than {_BYTES_MOST} bytes")
     try:
-        return choices_of(response.json())
+        return choices_of(json.loads(body))
     except ValueError as exc:
         raise Malformed("not JSON") from exc
 

@@ -38,7 +38,9 @@ class Outcome(StrEnum):
     NOT_JSON = "not_json"
     """Something else answered, such as a proxy's HTML page."""
     TRUNCATED = "truncated"
-    """The body ends, or cannot be decoded, in the middle."""
+    """The body ends in the middle."""
+    COMPRESSED = "compressed"
+    """The body is compressed although that was not wanted: what it comes to may be any size."""
     NO_CHOICES = "no_choices"
     """JSON without any choice, or an error inside a 200."""
     NO_CONTENT = "no_content"
@@ -81,6 +83,7 @@ KINDS: Mapping[Outcome, Kind] = {
     Outcome.CONNECTION: Kind.SERVER,
     Outcome.NOT_JSON: Kind.SERVER,
     Outcome.TRUNCATED: Kind.SERVER,
+    Outcome.COMPRESSED: Kind.SERVER,
     Outcome.NO_CHOICES: Kind.SERVER,
     Outcome.NO_CONTENT: Kind.SERVER,
     Outcome.CUT_OFF: Kind.SERVER,
@@ -95,6 +98,7 @@ TRIPPING = frozenset(
         Outcome.CONNECTION,
         Outcome.NOT_JSON,
         Outcome.TRUNCATED,
+        Outcome.COMPRESSED,
         Outcome.NO_CHOICES,
     }
 )

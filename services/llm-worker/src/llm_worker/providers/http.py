@@ -28,6 +28,7 @@ from llm_worker.providers.throttle import retry_after_s
 from llm_worker.providers.told import NOTHING, Told, form_of, limits_told
 from llm_worker.providers.verdict import Response, judge
 from posta.errors import NotNow, Transient
+from posta.http.bounded import PLAIN, compression_of, read_at_most
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
 from posta.telemetry.tracing import fail, span
@@ -97,6 +98,9 @@ class HttpProvider:
             response = await self._exchange(call)
         except (httpx.TimeoutException, TimeoutError) as exc:
             verdict = _failed(Outcome.TIMEOUT, f"the LLM provider {call.too_slow(exc)}")
+        except _Compressed as exc:
+            said = f"the LLM provider's answer is compressed ({exc}) although it was asked not to be"
+            verdict = _failed(Outcome.COMPRESSED, said)
         except _BrokenOff as exc:
             verdict = _failed(Outcome.TRUNCATED, f"the LLM provider's answer broke off: {exc}")
         except (httpx.ConnectError, httpx.UnsupportedProtocol) as exc:
@@ -123,7 +127,7 @@ class HttpProvider:
             "POST",
             self._url,
             json=body,
-            headers=self._form.headers(model.endpoint.key.get_secret_value()),
+            headers={**PLAIN, **self._form.headers(model.endpoint.key.get_secret_value())},
             timeout=httpx.Timeout(limits.total_s, connect=limits.connect_s),
             extensions={"trace": call.trace},
             follow_redirects=False,
@@ -210,15 +214,25 @@ class _BrokenOff(Exception):
     """The answer began and did not end as it should."""
 
 
+class _Compressed(Exception):
+    """The answer is compressed; what it comes to nobody knows."""
+
+
 async def _read(response: httpx.Response, call: _Call, limit: asyncio.Timeout) -> Response:
     kind = response.headers.get("content-type", "")
+    compression = compression_of(response)
+    if compression is not None:
+        if response.status_code == _OK:
+            raise _Compressed(compression)
+        return Response(status=response.status_code, headers=response.headers, body=b"")
     try:
         if response.status_code == _OK and kind.startswith("text/event-stream"):
             call.is_streamed = True
             return await _gather(response, call, limit)
         limit.reschedule(call.ends_at)
-        body = await _whole(response)
-    except (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError) as exc:
+        # Cut off when it is too long, it is judged as what it is: no readable answer.
+        body = await read_at_most(response, _MAX_BODY_BYTES)
+    except (httpx.NetworkError, httpx.ProtocolError) as exc:
         raise _BrokenOff(_kind(exc)) from exc
     return Response(status=response.status_code, headers=response.headers, body=body)
 
@@ -260,20 +274,11 @@ def _gathered(gathering: Gathering, headers: Mapping[str, str]) -> Response:
     return Response(status=status, headers=headers, body=json.dumps(body).encode())
 
 
-async def _whole(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            break  # cut off here, it is judged as what it is: no readable answer
-    return bytes(body)
-
-
 def _failed(outcome: Outcome, reason: str) -> Failed:
     return Failed(outcome=outcome, failure=Transient(reason))
 
 
-def _kind(error: httpx.RequestError | httpx.DecodingError) -> str:
+def _kind(error: httpx.RequestError) -> str:
     """The error's class; its text may hold an address with credentials."""
     return type(error).__name__
 
