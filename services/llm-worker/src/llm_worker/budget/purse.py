@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from llm_worker.budget.allowance import LONGEST_LEASE_SHARE
 from llm_worker.budget.books import Books, LastVisit
 from llm_worker.budget.lease import Lease, NoRoom, Reservation
 from llm_worker.budget.line import Line, Place
 from llm_worker.budget.news import News
+from llm_worker.budget.recent import Recent
 from llm_worker.budget.visit import Denied, Grant, Need, Rules, View, Visit
 from llm_worker.circuit.breaker import Report
 from llm_worker.providers.told import NOTHING, Told
@@ -26,6 +28,8 @@ from posta.errors import Failure
 _MOST_NEEDS = 64
 """In one visit; the others come with the next."""
 _MOST_AHEAD = 32
+_AHEAD_LIVES = 1 / 2
+"""Of a lease's longest life: for so long calls are leased ahead, so that they are likely to be used."""
 _SMOOTHING = 0.2
 _STILL_TURNS = 6
 """Of the loop without anybody new: then all have lined up. The engine wakes one worker after the other."""
@@ -62,9 +66,7 @@ class Purse:
         self._denied: tuple[Denied, float, float] | None = None
         """The refusal, when it was given, and until when it is believed."""
         self._news = News(monotonic)
-        self._recent = 0.0
-        """Calls between visits, smoothed: how many to lease ahead."""
-        self._since_visit = 0
+        self._recent = Recent()
         self._typical_tokens = 0
         self._spare_tokens = 0.0
         """What calls did not come to of what was reserved for them, smoothed."""
@@ -183,7 +185,7 @@ class Purse:
         reservation = self._lease.take(need, now=self._monotonic())
         if reservation is not None:
             self._in_flight += 1
-            self._since_visit += 1
+            self._recent.note(self._monotonic(), over_s=self._life_s)
             self._news.asked(tenant)
         return reservation
 
@@ -275,6 +277,15 @@ class Purse:
             believed_s = min(believed_s, self._rules.allowance.minute_s * _LOOK_AGAIN_SHARE)
         self._denied = denied, now, now + believed_s
 
+    @property
+    def _life_s(self) -> float:
+        return self._rules.allowance.minute_s * LONGEST_LEASE_SHARE
+
+    def _likely_soon(self) -> int:
+        """Calls to be leased before they are asked for: as many as came lately in such a time."""
+        recent = self._recent.count(self._monotonic(), over_s=self._life_s)
+        return min(_MOST_AHEAD, round(recent * _AHEAD_LIVES))
+
     def _return_lease(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
@@ -284,14 +295,12 @@ class Purse:
         async with self._visiting:
             if needs or (self._lease is not None and self._monotonic() >= self._lease.ends_at):
                 self._return_lease()
-            self._recent += _SMOOTHING * (self._since_visit - self._recent)
-            self._since_visit = 0
             visit = Visit(
                 owner=self._owner,
                 held=self._in_flight + (self._lease.calls if self._lease else 0),
                 needs=needs,
                 any_order=any_order,
-                ahead=min(_MOST_AHEAD, round(self._recent)),
+                ahead=self._likely_soon(),
                 typical_tokens=self._typical_tokens,
                 spare_tokens=int(self._spare_tokens),
                 wanted=self._wanted,

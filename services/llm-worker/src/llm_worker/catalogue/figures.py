@@ -48,6 +48,7 @@ _MAY_BE_STOCK_IN_WORDS = re.compile(
     r"|\bquedan?\s",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
 _DECIMALS = 2
 _LEAST_IN_WORDS = 2
 
@@ -71,7 +72,8 @@ class Figure:
 
 def figures_in(text: str) -> list[Figure]:
     """Every price and stock in ``text``, in its order."""
-    return sorted((*_prices(text), *_stocks(text), *_in_words(text)), key=lambda figure: figure.start)
+    in_digits = (*_prices(text), *_stocks(text)) if _DIGIT.search(text) else ()
+    return sorted((*in_digits, *_in_words(text)), key=lambda figure: figure.start)
 
 
 @lru_cache(maxsize=64)  # the instruction is the same for every answer, and products are asked for again

@@ -1,6 +1,7 @@
 """The catalogue in PostgreSQL: imported in one transaction, searched in Spanish and English at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from llm_worker.catalogue.product import Diff, Product, diff
@@ -81,8 +82,8 @@ class Catalogue:
             return []
         async with self._database.connection() as connection:
             rows = await connection.fetch(_SEARCH, " | ".join(words), limit, trigrams_of(words), _CANDIDATES)
-        found = [_product(row) for row in rows]
-        return found if rows and rows[0]["exact"] else _most_alike(found, words)[:limit]
+        chosen = rows if rows and rows[0]["exact"] else _most_alike(rows, words)[:limit]
+        return [_product(row) for row in chosen]
 
 
 def _search_words(text: str) -> list[str]:
@@ -92,17 +93,24 @@ def _search_words(text: str) -> list[str]:
     ]
 
 
-def _most_alike(products: Iterable[Product], words: Sequence[str]) -> list[Product]:
+def _most_alike(rows: Sequence[Any], words: Sequence[str]) -> list[Any]:
+    """Of products found by their letters those whose name has a word that was meant, best first."""
     asked = [word for word in words if len(word) >= SHORTEST]
     scored = [
-        (max((likeness(word, own) for word in asked for own in words_of(product.name)), default=0.0), product)
-        for product in products
+        (
+            max((likeness(word, own) for word in asked for own in _words_of_name(row["name"])), default=0.0),
+            row,
+        )
+        for row in rows
     ]
     return [
-        product
-        for score, product in sorted(scored, key=lambda pair: (-pair[0], pair[1].sku))
-        if score >= ALIKE
+        row for score, row in sorted(scored, key=lambda pair: (-pair[0], pair[1]["sku"])) if score >= ALIKE
     ]
+
+
+@lru_cache(maxsize=4096)  # the catalogue's come again with each question
+def _words_of_name(name: str) -> tuple[str, ...]:
+    return words_of(name)
 
 
 async def _all(connection: Connection) -> dict[str, Product]:

@@ -29,4 +29,5 @@ def likeness(one: str, other: str) -> float:
     if one == other:
         return 1.0
     first, second = trigrams(one), trigrams(other)
-    return len(first & second) / len(first | second)
+    shared = len(first & second)
+    return shared / (len(first) + len(second) - shared)

@@ -7,6 +7,7 @@ fourteen words in a row of our instruction ──▶ the whole answer is withhel
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from llm_worker.words.wording import folded
@@ -42,8 +43,13 @@ def guarded(answer: str, *, allowed_hosts: Collection[str]) -> str:
 def gives_away(answer: str, instruction: str) -> bool:
     """Whether ``answer`` repeats a stretch of ``instruction`` word for word."""
     said = " ".join(_WORD.findall(folded(answer)))
+    return any(stretch in said for stretch in _stretches(instruction))
+
+
+@lru_cache(maxsize=16)  # one for each language and kind of prompt, the same for every answer
+def _stretches(instruction: str) -> tuple[str, ...]:
     told = _WORD.findall(folded(instruction))
-    return any(" ".join(told[at : at + _IN_A_ROW]) in said for at in range(max(0, len(told) - _IN_A_ROW + 1)))
+    return tuple(" ".join(told[at : at + _IN_A_ROW]) for at in range(len(told) - _IN_A_ROW + 1))
 
 
 def _host(url: str) -> str:

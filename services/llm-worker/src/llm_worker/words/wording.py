@@ -49,6 +49,8 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def folded(text: str) -> str:
     """``text`` in lower case and without accents, so that ``Envío`` and ``envio`` are one word."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
