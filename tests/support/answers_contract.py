@@ -1,9 +1,11 @@
 """What every store of claims and answers must do: one suite for the fake and for PostgreSQL."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim
+from support.turns import new_turn
+
+from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, Stored
 
 ANSWER = Answer(text="Because.", model="m", tokens_in=5, tokens_out=2)
 LEASE_S = 0.6
@@ -51,6 +53,22 @@ class AnswersContract:
         claim = await claimed(stores.of("a"))
         assert await stores.of("a").store(claim, ANSWER)
         assert await stores.of("a").store(claim, ANSWER)
+
+    async def test_the_turn_is_remembered_with_the_answer_once_however_often_it_is_stored(self, stores):
+        for number in (1, 2):
+            turn = new_turn("c", number, tokens=30)
+            claim = await claimed(stores.of("a"), turn.event_id)
+            for _ in range(2):
+                assert await stores.of("a").store(claim, ANSWER, turn=turn) == Stored(open_tokens=30 * number)
+
+    async def test_without_a_turn_nothing_is_said_of_the_conversation(self, stores):
+        assert await stores.of("a").store(await claimed(stores.of("a")), ANSWER) == Stored()
+
+    async def test_whoever_lost_the_claim_adds_no_turn(self, stores):
+        old, turn = await claimed(stores.of("a"), "c/1"), new_turn("c", 1)
+        new = await claimed(stores.of("a"), "c/1")
+        assert await stores.of("a").store(old, ANSWER, turn=replace(turn, tokens=1000)) is None
+        assert await stores.of("a").store(new, ANSWER, turn=turn) == Stored(open_tokens=30)
 
     async def test_a_live_claim_keeps_others_out_and_says_for_how_long(self, stores):
         await claimed(stores.of("a"))

@@ -51,7 +51,7 @@ async def ask(self: HttpProvider, request: Any) -> Any:
     return await _ask(self, request)
 
 
-async def store(self: PostgresAnswers, claim: Any, answer: Any, **how: Any) -> bool:
+async def store(self: PostgresAnswers, claim: Any, answer: Any, **how: Any) -> Any:
     await doom("after the call")
     stored = await _store(self, claim, answer, **how)
     await doom("after the store")

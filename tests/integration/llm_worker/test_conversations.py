@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from support.turns import new_turn
 
 from llm_worker.asking.estimate import most_tokens
 from llm_worker.cache.postgres import AnswerCache, Elsewhere, Hit, Mine, Shared
@@ -24,10 +25,7 @@ def conversations(database):
 
 
 async def _say(conversations, number, *, thread=THREAD, person="discord:2", tokens=30):
-    return await conversations.add(
-        thread, person=person, language="en", event_id=f"{thread}/{number}", question=f"q{number}",
-        answer=f"a{number}", tokens=tokens,
-    )  # fmt: skip
+    return await conversations.add(new_turn(thread, number, person=person, tokens=tokens))
 
 
 def _summaries(conversations, database, model):

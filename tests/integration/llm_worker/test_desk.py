@@ -63,7 +63,7 @@ class Counter:
         return await self.desk.ready(event, question, route_of(question, KINDS), scratch=scratch)
 
     async def noted(self, event, text="Cotton."):
-        await self.desk.noted(event, question_of(event.data), Answer(text=text, model="m"))
+        await self.desk.noted(event, question_of(event.data), Answer(text=text, model="m"), open_tokens=None)
 
     async def said(self, event):
         past = await self.conversations.past(event.key, turns=9)

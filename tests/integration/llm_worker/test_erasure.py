@@ -1,7 +1,13 @@
 """A person is forgotten whole, others are not, and it is noted; what is old is deleted."""
 
-import pytest
+import asyncio
 
+import pytest
+from support.answers_contract import ANSWER
+from support.turns import new_turn
+
+from llm_worker.answers.claims import Claim
+from llm_worker.answers.postgres import PostgresAnswers
 from llm_worker.cache.postgres import AnswerCache, Mine
 from llm_worker.conversation.erasure import Erased, Erasure, person_hash
 from llm_worker.conversation.postgres import Conversations
@@ -18,10 +24,7 @@ def conversations(database):
 
 
 async def _say(conversations, thread, number, person):
-    await conversations.add(
-        thread, person=person, language="en", event_id=f"{thread}/{number}", question=f"q{number}",
-        answer=f"a{number}", tokens=30,
-    )  # fmt: skip
+    await conversations.add(new_turn(thread, number, person=person))
 
 
 async def _answered(database, *events, shared=False):
@@ -176,3 +179,19 @@ async def test_erasing_somebody_who_writes_by_mail_counts_nobody_elses_calls(con
     assert (await Erasure(database).erase("email:ana@example.test", by="x")).usage == 1
     found = await _fetch(database, "SELECT conversation FROM llm_usage ORDER BY conversation")
     assert found == [("",), ("",), ("email:t:2",)]
+
+
+async def test_erasing_a_person_whose_answers_are_being_stored_again_never_ends_in_a_deadlock(database):
+    answers, erasure = PostgresAnswers(database, owner="w", lease_s=15), Erasure(database)
+    turns = [new_turn("discord:1:2", number) for number in range(8)]
+
+    async def answer(turn, replay):
+        claim = await answers.claim(turn.event_id, scratch=f"replay {replay}")
+        assert isinstance(claim, Claim)
+        await answers.store(claim, ANSWER, turn=turn)  # None when it was erased in between
+
+    for replay in range(12):
+        await asyncio.gather(
+            *(answer(turn, replay) for turn in turns),
+            *(erasure.erase("discord:2", by="a test") for _ in range(3)),
+        )

@@ -6,6 +6,7 @@ from support.questions import TOKEN, discord_question, email_question, message_o
 
 from llm_worker.answers.claims import Answer, Busy
 from llm_worker.asking.seams import EmptyDesk, Ready
+from llm_worker.conversation.turn import NewTurn
 from llm_worker.fakes import FakeAnswers, FakeTable
 from llm_worker.providers.completion import Completion, Failed, Outcome
 from llm_worker.providers.port import Result
@@ -243,6 +244,51 @@ async def test_a_reply_shows_its_token_only_on_the_wire():
     publish = await World().handle()
     assert TOKEN not in repr(publish)
     assert TOKEN in publish.event.data.model_dump_json()
+
+
+class RememberingDesk(EmptyDesk):
+    """Remembers every answer, and what it was told of the conversation."""
+
+    def __init__(self):
+        self.told = []
+
+    def turn(self, event, question, answer):
+        return NewTurn(
+            conversation=event.key, person="p", language=question.language, event_id=event.id,
+            question=question.whole, answer=answer.text, tokens=7,
+        )  # fmt: skip
+
+    async def noted(self, event, question, answer, *, open_tokens):
+        self.told.append((answer.text, open_tokens))
+
+
+async def test_an_answer_is_remembered_as_it_is_stored_and_the_desk_learns_of_it():
+    world = World(Completion(text="Because.", model="m"), desk=RememberingDesk())
+    await world.handle()
+    await world.handle(discord_question(2, key=discord_question().key))
+    assert [turn.answer for turn in world.table.turns.values()] == ["Because.", "An answer."]
+    assert world.handler._desk.told == [("Because.", 7), ("An answer.", 14)]
+
+
+async def test_a_kept_answer_is_remembered_too_once_it_is_stored():
+    world = World(Completion(text="Paid.", model="m"), desk=RememberingDesk())
+    go_away_during_call(world)
+    with pytest.raises(Unavailable):
+        await world.handle()
+    assert world.table.turns == {}
+    world.answers.away = False
+    await world.handle()
+    assert [turn.answer for turn in world.table.turns.values()] == ["Paid."]
+    assert world.handler._desk.told == [("Paid.", 7)]
+
+
+async def test_of_an_answer_that_was_found_the_desk_is_not_told_that_it_is_remembered():
+    """Somebody may have died who remembered it apart from storing it: it is added again, once."""
+    world = World(Completion(text="Theirs.", model="m"))
+    await world.handle()
+    again = World(table=world.table, owner="other", desk=RememberingDesk())
+    await again.handle()
+    assert (again.calls, again.handler._desk.told) == (0, [("Theirs.", None)])
 
 
 class OneAnswerDesk(EmptyDesk):

@@ -19,7 +19,7 @@ from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.conversation.erasure import BY_PERSON, Erasure
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.summaries import Summaries
-from llm_worker.conversation.turn import MemoryPolicy
+from llm_worker.conversation.turn import MemoryPolicy, NewTurn
 from llm_worker.faq.matcher import Matcher
 from llm_worker.handover import HandOver
 from llm_worker.providers.lineup import Route
@@ -81,12 +81,30 @@ class KnowingDesk:
             return None
         return await self._frequent(event, question) or await self._from_cache(event, question)
 
-    async def noted(self, event: Event[Any], question: Question, answer: Answer) -> None:
-        """Remember the turn, and let others have the answer."""
+    def turn(self, event: Event[Any], question: Question, answer: Answer) -> NewTurn:
+        """See ``Desk``."""
+        asked = cap(sanitize(question.whole), _REMEMBERED_CHARS)
+        return NewTurn(
+            conversation=event.key,
+            person=person_of(event),
+            language=question.language,
+            event_id=event.id,
+            question=asked,
+            answer=answer.text,
+            tokens=most_tokens(asked) + most_tokens(answer.text),
+        )
+
+    async def noted(
+        self, event: Event[Any], question: Question, answer: Answer, *, open_tokens: int | None
+    ) -> None:
+        """Let others have the answer, and see that the conversation stays short."""
         key = await self._key(event, question)
         if key is not None and self.cache is not None:
             await self.cache.keep(key, event_id=event.id, text=answer.text, model=answer.model)
-        await self._remember(event, question, answer)
+        if open_tokens is None:
+            await self._remember(event, question, answer)
+        else:
+            self._keep_short(event.key, open_tokens)
 
     async def unanswered(self, event: Event[Any]) -> None:
         """See ``Desk``."""
@@ -166,18 +184,11 @@ class KnowingDesk:
         return key(f"{await self.catalogue.version()}:{self.instruction_version}")
 
     async def _remember(self, event: Event[Any], question: Question, answer: Answer) -> None:
-        asked = cap(sanitize(question.whole), _REMEMBERED_CHARS)
-        open_tokens = await self.conversations.add(
-            event.key,
-            person=person_of(event),
-            language=question.language,
-            event_id=event.id,
-            question=asked,
-            answer=answer.text,
-            tokens=most_tokens(asked) + most_tokens(answer.text),
-        )
+        self._keep_short(event.key, await self.conversations.add(self.turn(event, question, answer)))
+
+    def _keep_short(self, conversation: str, open_tokens: int) -> None:
         if open_tokens > self.policy.summary_threshold:
-            self.summaries.want(event.key)
+            self.summaries.want(conversation)
 
 
 def person_of(event: Event[Any]) -> str:

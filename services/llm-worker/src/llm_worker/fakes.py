@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from llm_worker.answers.claims import Answer, Answered, Busy, Claim, OverBudget
+from llm_worker.answers.claims import Answer, Answered, Busy, Claim, OverBudget, Stored
 from llm_worker.budget.attend import attend
 from llm_worker.budget.book import Book, book_of
 from llm_worker.budget.books import LastVisit, Visited
 from llm_worker.budget.steady import Seen
 from llm_worker.budget.visit import Rules, Visit
+from llm_worker.conversation.turn import NewTurn
 from llm_worker.providers.completion import Completion, Failed, Usage
 from llm_worker.providers.port import Request, Result
 from llm_worker.spending.budget import BudgetUsedUp
@@ -91,6 +92,8 @@ class FakeTable:
     calls: dict[UUID, _Spent] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
+    turns: dict[str, NewTurn] = field(default_factory=dict)
+    """By event; none of them is summarised."""
 
     def spent(self, tenant: str) -> tuple[Decimal, int]:
         """What counts against the tenant's budget."""
@@ -121,6 +124,11 @@ class FakeTable:
             return False
         self.warned.add(call.tenant)
         return True
+
+    def remember(self, turn: NewTurn) -> int:
+        """Add the turn, once for each event; the tokens of its conversation."""
+        self.turns.setdefault(turn.event_id, turn)
+        return sum(one.tokens for one in self.turns.values() if one.conversation == turn.conversation)
 
     def settle(self, ended: Sequence[Ended], *, used: UUID | None) -> None:
         """Enter what calls came to, once."""
@@ -200,15 +208,21 @@ class FakeAnswers:
             row.lease_until = self._clock()
 
     async def store(
-        self, claim: Claim, answer: Answer, *, ended: Sequence[Ended] = (), used: UUID | None = None
-    ) -> bool:
+        self,
+        claim: Claim,
+        answer: Answer,
+        *,
+        ended: Sequence[Ended] = (),
+        used: UUID | None = None,
+        turn: NewTurn | None = None,
+    ) -> Stored | None:
         """See ``Answers``."""
         row = self._held(claim)
         self._table.settle(ended, used=None if row is None else used)
         if row is None:
-            return False
+            return None
         row.answer = answer
-        return True
+        return Stored(open_tokens=None if turn is None else self._table.remember(turn))
 
     def _held(self, claim: Claim) -> _Row | None:
         self._reach()

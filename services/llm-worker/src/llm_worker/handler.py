@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from llm_worker.answers.claims import Answer, Answers
@@ -112,7 +113,7 @@ class AnswerQuestions:
         """The reply to a question, as ``posta.engine.message.Handler`` wants it."""
         event = message.event
         kept = await self._paying.kept(event.id)
-        ready = Ready(answer=kept) if kept else await self._ready(self._asked(message))
+        ready = await (self._kept(event, kept) if kept else self._ready(self._asked(message)))
         self._admission.leave(event.id)
         reply = answer_reply(event, ready.answer.text, at=self._now())
         return [Publish(topic=topics.REPLIES_READY, event=reply), *ready.beside]
@@ -146,6 +147,11 @@ class AnswerQuestions:
         )
         scratch = message.scratch if isinstance(message, QuestionMessage) else None
         return _Asked(event=event, question=question, wish=wish, scratch=scratch)
+
+    async def _kept(self, event: Event[Any], paid: Paid) -> Ready:
+        """The answer that could not be stored when it came, and is now."""
+        await self._desk.noted(event, question_of(event.data), paid.answer, open_tokens=paid.open_tokens)
+        return Ready(answer=paid.answer)
 
     async def _ready(self, asked: _Asked) -> Ready:
         early = await self._admission.early(asked.wish)
@@ -206,15 +212,18 @@ class AnswerQuestions:
         return Ready(answer=answer)
 
     async def _with_turn(self, asked: _Asked, inquiry: Inquiry, turn: Turn) -> Ready:
-        match await self._paying.pay(asked.question, inquiry, turn, scratch=asked.scratch):
+        remembers = partial(self._desk.turn, asked.event, asked.question)
+        match await self._paying.pay(
+            asked.question, inquiry, turn, remembers=remembers, scratch=asked.scratch
+        ):
             case Stopped() as stopped:
                 return await self._stop(asked, stopped)
-            case Paid(answer=answer, found=found):
+            case Paid(answer=answer, found=found, open_tokens=open_tokens):
                 if found:
                     self._found(asked, answer)
                 if answer.model != USED_UP:
                     # Also what was found, should the process have died between storing it and noting it.
-                    await self._desk.noted(asked.event, asked.question, answer)
+                    await self._desk.noted(asked.event, asked.question, answer, open_tokens=open_tokens)
                 return Ready(answer=answer)
 
     async def _stop(self, asked: _Asked, stopped: Stopped) -> Ready:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost, OverBudget
 from llm_worker.answers.lease import renewed
-from llm_worker.answers.unsaved import Unsaved
+from llm_worker.answers.unsaved import Kept, Unsaved
 from llm_worker.asking.admission import Admission
 from llm_worker.asking.asker import Asker, Refusal
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn
+from llm_worker.conversation.turn import NewTurn
 from llm_worker.prompt import Prompt
 from llm_worker.providers.completion import Completion
 from llm_worker.question import Question
@@ -34,6 +35,8 @@ _AFTER_LEASE_S = 0.1
 _AFTER_LOSS_S = 0.5
 """Soon: the next handling learns from the store how long the new owner's lease still runs."""
 
+Remembers = Callable[[Answer], NewTurn | None]
+"""What a conversation is to remember of the question with this answer; None: nothing."""
 Finish = Callable[[str, Prompt, Language], str]
 """The last look at what a model wrote to a prompt: what of it the person is shown."""
 
@@ -45,6 +48,8 @@ class Paid:
     answer: Answer
     found: bool
     """It was paid for before."""
+    open_tokens: int | None = None
+    """Of the conversation that it is remembered in, not yet summarised; None: not remembered with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,21 +88,26 @@ class Paying:
         """The answer that somebody has paid for already."""
         return await self._answers.find(event_id)
 
-    async def kept(self, event_id: str) -> Answer | None:
+    async def kept(self, event_id: str) -> Paid | None:
         """The answer that this process paid for and could not store before, now stored."""
         unsaved = self._unsaved.find(event_id)
         if unsaved is None:
             return None
         stored = await self._answers.store(
-            unsaved.claim, unsaved.answer, ended=unsaved.ended, used=unsaved.used
+            unsaved.claim, unsaved.answer, ended=unsaved.ended, used=unsaved.used, turn=unsaved.turn
         )
         self._unsaved.drop(event_id)
-        return unsaved.answer if stored else None
+        if stored is None:
+            return None
+        return Paid(answer=unsaved.answer, found=False, open_tokens=stored.open_tokens)
 
     async def pay(
-        self, question: Question, inquiry: Inquiry, turn: Turn, *, scratch: str | None
+        self, question: Question, inquiry: Inquiry, turn: Turn, *, remembers: Remembers, scratch: str | None
     ) -> Paid | Stopped:
-        """The answer, by the call that ``turn`` is for unless it was paid for before."""
+        """The answer, by the call that ``turn`` is for unless it was paid for before.
+
+        What is remembered of it is stored with it, so that no crash comes between.
+        """
         try:
             claimed = await self._answers.claim(inquiry.event_id, scratch=scratch, call=turn.call)
         except BaseException:
@@ -119,7 +129,7 @@ class Paying:
                 if claim.warns:
                     note_warning(turn.call)
                 try:
-                    return Paid(answer=await self._pay(claim, question, inquiry, turn), found=False)
+                    return await self._pay(claim, question, inquiry, turn, remembers)
                 except BudgetUsedUp:
                     note_refused(question.tenant, event_id=inquiry.event_id, first=False)
                     return Stopped(claim=claim)
@@ -135,7 +145,9 @@ class Paying:
         """Nothing is stored: the claim is free."""
         await self._answers.release(stopped.claim)
 
-    async def _pay(self, claim: Claim, question: Question, inquiry: Inquiry, turn: Turn) -> Answer:
+    async def _pay(
+        self, claim: Claim, question: Question, inquiry: Inquiry, turn: Turn, remembers: Remembers
+    ) -> Paid:
         tab = inquiry.tab
         try:
             async with renewed(self._answers, claim, every_s=self._lease_s / 3, tab=tab):
@@ -143,18 +155,21 @@ class Paying:
                 said = await self._say(claim, inquiry, turn)
                 answer = self._worth_keeping(said, question, inquiry.prompt)
                 ended = tab.close()
-                self._unsaved.keep(claim, answer, ended=ended, used=tab.used)
+                kept = Kept(claim=claim, answer=answer, ended=ended, used=tab.used, turn=remembers(answer))
+                self._unsaved.keep(kept)
                 # Shielded: whoever cancels us now gains milliseconds and loses a paid answer.
-                stored = await asyncio.shield(self._answers.store(claim, answer, ended=ended, used=tab.used))
+                stored = await asyncio.shield(
+                    self._answers.store(claim, answer, ended=ended, used=tab.used, turn=kept.turn)
+                )
                 tab.clear(ended)
         finally:
             if tab.ended and self._unsaved.find(claim.event_id) is None:
                 self._accounts.settle(tab.ended)
         self._unsaved.drop(claim.event_id)
-        if not stored:
+        if stored is None:
             note_lost(ended, used=tab.used)
             raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
-        return answer
+        return Paid(answer=answer, found=False, open_tokens=stored.open_tokens)
 
     async def _say(self, claim: Claim, inquiry: Inquiry, turn: Turn) -> Completion | Refusal:
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from llm_worker.conversation.turn import NewTurn
 from llm_worker.spending.call import Call, Ended
 from posta.errors import NotNow
 
@@ -64,6 +65,14 @@ class OverBudget:
     """Whether it is the tenant's first today."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The answer is kept for good, and the turn that came with it is remembered."""
+
+    open_tokens: int | None = None
+    """Of the conversation's turns that are not yet summarised; None: no turn came with it."""
+
+
 class ClaimLost(NotNow):
     """Another owner has taken the event over; its answer is on its way."""
 
@@ -104,10 +113,16 @@ class Answers(Protocol):
         ...
 
     async def store(
-        self, claim: Claim, answer: Answer, *, ended: Sequence[Ended] = (), used: UUID | None = None
-    ) -> bool:
-        """Keep the answer for good; False, and nothing kept, when the claim is lost. Safe to repeat.
+        self,
+        claim: Claim,
+        answer: Answer,
+        *,
+        ended: Sequence[Ended] = (),
+        used: UUID | None = None,
+        turn: NewTurn | None = None,
+    ) -> Stored | None:
+        """Keep the answer for good, and ``turn`` with it; None, and nothing kept, when the claim is lost.
 
-        What calls came to is entered in any case; ``used`` is the one that gave the answer.
+        Safe to repeat. What calls came to is entered in any case; ``used`` is the one that gave the answer.
         """
         ...

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
-from llm_worker.answers.claims import Answer, Answered, Busy, Claim, OverBudget
+from llm_worker.answers.claims import Answer, Answered, Busy, Claim, OverBudget, Stored
+from llm_worker.conversation.sql import IS_HELD, held, remember_values, remembered
+from llm_worker.conversation.turn import NewTurn
 from llm_worker.spending.budget import BudgetUsedUp
 from llm_worker.spending.call import Call, Ended
 from llm_worker.spending.sql import reserve, reserve_values, settle, settle_values
@@ -81,18 +83,34 @@ _STORE = """
 UPDATE answer
    SET state = 'answered', text = $4, model = $5, tokens_in = $6, tokens_out = $7,
        updated_at = clock_timestamp()
- WHERE event_id = $1 AND owner = $2 AND fence = $3
+ WHERE event_id = $1 AND owner = $2 AND fence = $3 {after}
 RETURNING fence
 """
-
-
+_STORE_VALUES, _SETTLE_VALUES = 7, 8
 _RELEASE_SETTLED = f"""
 WITH released AS ({_RELEASE} RETURNING fence), {settle(4)} SELECT count(*) FROM released
 """  # noqa: S608 - constants, put together
-_STORE_SETTLED = f"""
-WITH stored AS ({_STORE}), {settle(8, is_kept="EXISTS (SELECT FROM stored)")} SELECT fence FROM stored
-"""  # noqa: S608 - constants, put together
 _SETTLE = f"WITH {settle(1)} SELECT count(*) FROM settled"  # noqa: S608 - constants, put together
+
+
+def _storing(*, settles: bool, remembers: bool) -> str:
+    """The statement that stores an answer, with what calls came to and the turn if they come with it."""
+    after_settling = _STORE_VALUES + 1 + (_SETTLE_VALUES if settles else 0)
+    parts = [
+        held(after_settling) if remembers else "",
+        f"stored AS ({_STORE.format(after=f'AND {IS_HELD}' if remembers else '')})",
+        settle(_STORE_VALUES + 1, is_kept="EXISTS (SELECT FROM stored)") if settles else "",
+        remembered(after_settling, source="stored") if remembers else "",
+    ]
+    turn = "remembered" if remembers else "(SELECT NULL::int AS open_tokens) AS no_turn"
+    return f"WITH {', '.join(filter(None, parts))} SELECT open_tokens FROM stored CROSS JOIN {turn}"  # noqa: S608 - constants
+
+
+_STORING = {
+    (settles, remembers): _storing(settles=settles, remembers=remembers)
+    for settles in (True, False)
+    for remembers in (True, False)
+}
 
 
 class PostgresAnswers:
@@ -156,13 +174,24 @@ class PostgresAnswers:
                 await connection.execute(_RELEASE, *held)
 
     async def store(
-        self, claim: Claim, answer: Answer, *, ended: Sequence[Ended] = (), used: UUID | None = None
-    ) -> bool:
+        self,
+        claim: Claim,
+        answer: Answer,
+        *,
+        ended: Sequence[Ended] = (),
+        used: UUID | None = None,
+        turn: NewTurn | None = None,
+    ) -> Stored | None:
         """See ``Answers``."""
-        values = (answer.text, answer.model, answer.tokens_in, answer.tokens_out)
-        if not ended:
-            return await self._holds(_STORE, claim, *values)
-        return await self._holds(_STORE_SETTLED, claim, *values, *settle_values(ended, used=used))
+        statement = _STORING[bool(ended), turn is not None]
+        values: tuple[object, ...] = (answer.text, answer.model, answer.tokens_in, answer.tokens_out)
+        if ended:
+            values += settle_values(ended, used=used)
+        if turn is not None:
+            values += remember_values(turn)
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(statement, claim.event_id, self._owner, claim.fence, *values)
+        return None if row is None else Stored(open_tokens=row["open_tokens"])
 
     async def _refuse(self, connection: Connection, claim: Claim, call: Call) -> bool:
         """Note that the tenant's budget stopped a call; whether it is the first today."""

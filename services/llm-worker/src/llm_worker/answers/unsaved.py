@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from llm_worker.answers.claims import Answer, Claim
+from llm_worker.conversation.turn import NewTurn
 from llm_worker.spending.call import Ended
 
 MAX_ANSWERS = 2000
@@ -19,6 +20,7 @@ class Kept:
     answer: Answer
     ended: tuple[Ended, ...] = ()
     used: UUID | None = None
+    turn: NewTurn | None = None
 
 
 class Unsaved:
@@ -28,12 +30,11 @@ class Unsaved:
         self._max_answers = max_answers
         self._answers: OrderedDict[str, Kept] = OrderedDict()
 
-    def keep(
-        self, claim: Claim, answer: Answer, *, ended: tuple[Ended, ...] = (), used: UUID | None = None
-    ) -> None:
-        """Remember the answer, and what it cost."""
-        self._answers[claim.event_id] = Kept(claim=claim, answer=answer, ended=ended, used=used)
-        self._answers.move_to_end(claim.event_id)
+    def keep(self, kept: Kept) -> None:
+        """Remember the answer, what it cost, and the turn it makes."""
+        event_id = kept.claim.event_id
+        self._answers[event_id] = kept
+        self._answers.move_to_end(event_id)
         while len(self._answers) > self._max_answers:
             self._answers.popitem(last=False)
 

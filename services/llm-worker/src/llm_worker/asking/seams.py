@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from llm_worker.answers.claims import Answer
+from llm_worker.conversation.turn import NewTurn
 from llm_worker.prompt import Prompt, build_prompt
 from llm_worker.providers.lineup import Route
 from llm_worker.question import Question
@@ -64,8 +65,17 @@ class Desk(Protocol):
         """Pass the question on to a person; None when there is nobody to pass it on to."""
         ...
 
-    async def noted(self, event: Event[Any], question: Question, answer: Answer) -> None:
-        """A model answered; its answer is stored already."""
+    def turn(self, event: Event[Any], question: Question, answer: Answer) -> NewTurn | None:
+        """What the conversation is to remember of the question with a model's ``answer``; None: nothing."""
+        ...
+
+    async def noted(
+        self, event: Event[Any], question: Question, answer: Answer, *, open_tokens: int | None
+    ) -> None:
+        """A model answered; its answer is stored already.
+
+        If the turn was stored with it, ``open_tokens`` is what the conversation has that is not summarised.
+        """
         ...
 
     async def unanswered(self, event: Event[Any]) -> None:
@@ -106,7 +116,13 @@ class EmptyDesk:
         """See ``Desk``."""
         return None
 
-    async def noted(self, event: Event[Any], question: Question, answer: Answer) -> None:
+    def turn(self, event: Event[Any], question: Question, answer: Answer) -> NewTurn | None:  # noqa: ARG002
+        """See ``Desk``."""
+        return None
+
+    async def noted(
+        self, event: Event[Any], question: Question, answer: Answer, *, open_tokens: int | None
+    ) -> None:
         """See ``Desk``."""
 
     async def unanswered(self, event: Event[Any]) -> None:

@@ -4,7 +4,7 @@ import math
 
 
 class Recent:
-    """Calls of about the last ``over_s`` seconds: each counts less and less, none ever stops to count at once."""
+    """Calls of about the last ``over_s`` seconds: each counts less and less."""
 
     __slots__ = ("_at", "_count")
 

@@ -7,10 +7,10 @@ add ──▶ open turns ──(over the threshold)──▶ claim ──▶ LLM
 
 from dataclasses import dataclass
 
-from llm_worker.conversation.turn import Past, Turn, to_summarise
+from llm_worker.conversation.sql import ADD, remember_values
+from llm_worker.conversation.turn import NewTurn, Past, Turn, to_summarise
 from posta.postgres.pool import Database
 
-_ADD = "SELECT conversation_add($1, $2, $3, $4, $5, $6, $7)"
 _PAST = """
 SELECT c.summary, t.number, t.question, t.answer, t.tokens
   FROM conversation c LEFT JOIN LATERAL (
@@ -70,24 +70,10 @@ class Conversations:
         )
         return Past(summary=rows[0]["summary"], turns=found)
 
-    async def add(
-        self,
-        conversation: str,
-        *,
-        person: str,
-        language: str,
-        event_id: str,
-        question: str,
-        answer: str,
-        tokens: int,
-    ) -> int:
+    async def add(self, turn: NewTurn) -> int:
         """Add a turn, once for each event; returns the tokens of the turns not yet summarised."""
         async with self._database.connection() as connection:
-            return int(
-                await connection.fetchval(
-                    _ADD, conversation, person, language, event_id, question, answer, tokens
-                )
-            )
+            return int(await connection.fetchval(ADD, *remember_values(turn)))
 
     async def claim(self, conversation: str, *, keep: int, lease_s: float) -> ToSummarise | None:
         """The right to summarise all but the last ``keep`` turns; None: another has it, or nothing to do."""

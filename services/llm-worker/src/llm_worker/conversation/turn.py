@@ -17,6 +17,22 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewTurn:
+    """A question and its answer on their way into the conversation."""
+
+    conversation: str
+    person: str
+    """Who asked, as erasing a person names them."""
+    language: str
+    event_id: str
+    """A turn is added once for each event."""
+    question: str
+    answer: str
+    tokens: int
+    """Of both, as estimated (never less than there are)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """What is known of a conversation."""
 
