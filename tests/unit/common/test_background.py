@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from posta import background
-from posta.background import alongside
+from posta.background import alongside, regularly
+from posta.errors import Unavailable
 from posta.telemetry import names
 
 
@@ -74,3 +75,50 @@ async def test_what_the_block_raises_is_the_callers_and_the_work_is_ended():
             await asyncio.sleep(0)
             raise KeyError("of the block")
     assert ended.is_set()
+
+
+async def test_chores_are_done_in_order_again_and_again():
+    done, enough = [], asyncio.Event()
+
+    async def chore(name):
+        done.append(name)
+        if len(done) == 6:
+            enough.set()
+
+    async with regularly(lambda: chore("a"), lambda: chore("b"), name="chores", every_s=0.001):
+        async with asyncio.timeout(5):
+            await enough.wait()
+    assert done[:6] == ["a", "b"] * 3
+
+
+async def test_the_first_time_comes_when_it_was_said_to():
+    begun = asyncio.Event()
+
+    async def chore():
+        begun.set()
+
+    async with regularly(chore, name="chores", every_s=0.001, first_s=60):
+        await asyncio.sleep(0.02)
+    assert not begun.is_set()
+
+
+async def test_a_failure_that_was_foreseen_puts_the_rest_off_to_the_next_time_and_is_told():
+    done, tried = [], asyncio.Event()
+
+    async def fails_once():
+        done.append("first")
+        if len(done) == 1:
+            raise Unavailable("postgres", "away")
+
+    async def follows():
+        done.append("second")
+        tried.set()
+
+    with capture_logs() as lines:
+        async with regularly(fails_once, follows, name="chores", every_s=0.001):
+            async with asyncio.timeout(5):
+                await tried.wait()
+    assert done[:3] == ["first", "first", "second"]
+    assert [(line["event"], line["work"], line["log_level"]) for line in lines] == [
+        ("background_work_put_off", "chores", "warning")
+    ]

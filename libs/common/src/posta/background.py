@@ -7,10 +7,11 @@ told, counted
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from posta.errors import Failure
 from posta.tasks import end
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
@@ -31,6 +32,27 @@ async def alongside(work: Work, *, name: str) -> AsyncIterator[None]:
         yield
     finally:
         await end(task)
+
+
+def regularly(
+    *chores: Callable[[], Awaitable[object]], name: str, every_s: float, first_s: float = 0.0
+) -> AbstractAsyncContextManager[None]:
+    """Do ``chores`` in order every ``every_s`` seconds while the block runs, first after ``first_s``.
+
+    A ``Failure``, such as the database being away, is logged, and puts the rest off to the next time.
+    """
+
+    async def work() -> None:
+        await asyncio.sleep(first_s)
+        while True:
+            try:
+                for chore in chores:
+                    await chore()
+            except Failure as exc:
+                log.warning("background_work_put_off", work=name, reason=str(exc), again_in_s=every_s)
+            await asyncio.sleep(every_s)
+
+    return alongside(work, name=name)
 
 
 async def _do(work: Work, name: str) -> None:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from dlq_admin.api import api_router
 from dlq_admin.decisions import Decisions
-from dlq_admin.gauges import keep_current
+from dlq_admin.gauges import kept_current
 from dlq_admin.handler import Indexer
 from dlq_admin.originals import KafkaOriginals, Originals
 from dlq_admin.page import page_router
@@ -18,6 +18,7 @@ from dlq_admin.security_headers import SecurityHeaders
 from dlq_admin.settings import Settings
 from dlq_admin.store import Store
 from posta.auth import ApiKeys
+from posta.background import alongside
 from posta.collector import settle
 from posta.domain.envelope import Wire
 from posta.domain.retry import RetryPolicy
@@ -36,7 +37,6 @@ from posta.kafka.producer import NoSuchPartition, Producer
 from posta.postgres.api_keys import KeyTable
 from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import DEPENDENCY, Database
-from posta.tasks import end
 from posta.telemetry.logs import get_logger
 from posta.topics import DLQ_ADMIN
 from posta.version import service_version
@@ -123,13 +123,9 @@ def unavailable() -> Problem:
 
 async def _run(engine: Engine, redrive: Redrive, store: Store, stop: asyncio.Event) -> None:
     """Run the engine to its end, the background work beside it."""
-    async with asyncio.TaskGroup() as tasks:
-        background = [tasks.create_task(redrive.run()), tasks.create_task(keep_current(store))]
-        try:
-            settle()
-            await engine.run(stop)
-        finally:
-            await end(*background)
+    async with alongside(redrive.run, name="redrive"), kept_current(store):
+        settle()
+        await engine.run(stop)
 
 
 def _engine(settings: Settings, producer: Producer, database: Database, store: Store) -> Engine:

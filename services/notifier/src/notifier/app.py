@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -41,7 +42,7 @@ from notifier.settings import DiscordSettings, Settings
 from notifier.urgency import rank_of
 from posta import topics
 from posta.auth import ApiKeys, Keys
-from posta.background import alongside
+from posta.background import regularly
 from posta.collector import settle
 from posta.destinations import FILE_NAME, load_destinations
 from posta.destinations_sealed import Seal, hosts_of
@@ -50,7 +51,6 @@ from posta.engine.gate import Gate
 from posta.engine.message import Handler
 from posta.engine.policy import EnginePolicy
 from posta.engine.routes import engine_router
-from posta.errors import Unavailable
 from posta.http.app import create_app
 from posta.http.body_limit import BodyLimit
 from posta.http.health import Health
@@ -114,6 +114,12 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         to_all = into_mailboxes(deliveries.handle, PullMailbox(database), destinations=destinations.mailboxes)
         in_time = scheduled(to_all, PublishedEvents(database), clock=time.time)
         engine = _engine(settings, deliveries, in_time, producer, database, notes)
+        pruning = regularly(
+            *(partial(kept.prune, older_than_s=_KEPT_S) for kept in (ledger, standing, digests)),
+            name="prune ledger",
+            every_s=_PRUNE_EVERY_S,
+            first_s=_PRUNE_EVERY_S,
+        )
         names.LEGACY_QUEUE.set_function(lambda: engine.status().held)
         async with (
             keys.kept_current(),
@@ -122,7 +128,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             line.sharing.running(),
             directory.refreshing(),
             digests.publishing(),
-            alongside(lambda: _prune((ledger, standing, digests)), name="prune ledger"),
+            pruning,
         ):
             log.info("started", destinations=sorted(webhooks), mail=bool(settings.mail.smtp_host))
             settle()
@@ -249,13 +255,3 @@ def _client(discord: DiscordSettings) -> KeptConnections:
     # The form Discord requires; without it Cloudflare may refuse every call (40333).
     agent = f"DiscordBot ({discord.user_agent_url}, {service_version()})"
     return KeptConnections(timeout_s=discord.timeout_s, headers={"user-agent": agent})
-
-
-async def _prune(kept: tuple[PostgresLedger | PostgresStanding | Digests, ...]) -> None:
-    while True:
-        await asyncio.sleep(_PRUNE_EVERY_S)
-        try:
-            for one in kept:
-                await one.prune(older_than_s=_KEPT_S)
-        except Unavailable as exc:
-            log.warning("ledger_not_pruned", error=str(exc))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from posta.auth import ApiKey, ApiKeys, Principal, digest_of, find_key, holder_of
-from posta.background import alongside
+from posta.background import regularly
 from posta.errors import Unavailable
 from posta.looking import Looks
 from posta.remembered import Remembered
@@ -111,12 +111,7 @@ class KeyRing:
 
     def kept_current(self) -> AbstractAsyncContextManager[None]:
         """Read the keys now and then while the block runs."""
-        return alongside(self._keep_current, name="api keys")
-
-    async def _keep_current(self) -> None:
-        while True:
-            await self.refresh()
-            await asyncio.sleep(self._refresh_s)
+        return regularly(self.refresh, name="api keys", every_s=self._refresh_s)
 
 
 def _dump_all(keys: tuple[ApiKey, ...]) -> list[dict[str, Any]]:

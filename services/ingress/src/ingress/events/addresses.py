@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from posta.background import alongside
+from posta.background import regularly
 from posta.destinations import Destinations
 from posta.errors import Unavailable
 from posta.looking import Looks
@@ -110,12 +110,7 @@ class AddressBook:
 
     def kept_current(self) -> AbstractAsyncContextManager[None]:
         """Read the registry now and then while the block runs."""
-        return alongside(self._keep_current, name="destinations")
-
-    async def _keep_current(self) -> None:
-        while True:
-            await self.refresh()
-            await asyncio.sleep(EVERY_S)
+        return regularly(self.refresh, name="destinations", every_s=EVERY_S)
 
 
 def _names(entries: Any) -> frozenset[str]:

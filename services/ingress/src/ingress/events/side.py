@@ -1,7 +1,6 @@
 """Everything of ingress that concerns published events, opened together and served by a few routes."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,18 +21,15 @@ from ingress.receivers.live import LiveReceivers
 from ingress.receivers.route import ReceiverDoor, receivers_router
 from ingress.receivers.rules import Receivers
 from posta.auth import ApiKeys
-from posta.background import alongside
+from posta.background import regularly
 from posta.destinations import Destinations
-from posta.errors import Unavailable
 from posta.postgres.api_keys import KeyTable
 from posta.postgres.destinations import DestinationRegistry
 from posta.postgres.keyring import KeyRing
 from posta.postgres.pool import Database
 from posta.postgres.published_events import PublishedEvents
 from posta.postgres.pull_mailbox import PullMailbox
-from posta.telemetry.logs import get_logger
 
-log = get_logger(__name__)
 KEYS_FILE = "api_keys.json"
 DESTINATIONS_FILE = "destinations.json"
 EVENTS_KEPT_S = 60 * 24 * 3600.0
@@ -110,18 +106,6 @@ async def events_side(rules: EventRules, acceptor: Acceptor, database: Database)
         lambda: events.prune(older_than_s=EVENTS_KEPT_S),
         lambda: mailbox.cleanup(older_than_s=MAILBOX_KEPT_S),
     )
-    pruning = alongside(lambda: _prune(chores), name="prune events")
+    pruning = regularly(*chores, name="prune events", every_s=_PRUNE_EVERY_S, first_s=_FIRST_PRUNE_S)
     async with keys.kept_current(), book.kept_current(), journal.writing(), pruning:
         yield EventsSide(routers=tuple(routers), keys=keys)
-
-
-async def _prune(chores: tuple[Callable[[], Awaitable[object]], ...]) -> None:
-    wait_s = _FIRST_PRUNE_S
-    while True:
-        await asyncio.sleep(wait_s)
-        wait_s = _PRUNE_EVERY_S
-        try:
-            for chore in chores:
-                await chore()
-        except Unavailable as exc:
-            log.warning("events_not_pruned", reason=str(exc))

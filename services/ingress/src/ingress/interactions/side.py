@@ -1,6 +1,5 @@
 """Everything of ingress that has to do with interactions, opened together."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,13 +18,10 @@ from ingress.limits.queue_age import QueueAge
 from ingress.limits.stats_route import governor_router
 from ingress.settings import Settings
 from posta.auth import Keys
-from posta.background import alongside
-from posta.errors import Unavailable
+from posta.background import regularly
 from posta.postgres.interactions import InteractionLog
 from posta.postgres.pool import Database
-from posta.telemetry.logs import get_logger
 
-log = get_logger(__name__)
 _CLEAN_EVERY_S = 600.0
 _DAY_S = 24 * 3600.0
 
@@ -80,23 +76,20 @@ async def interactions_side(
         log_interactions=settings.ingress.log_interactions,
     )
     kept_s = settings.ingress.interactions_kept_days * _DAY_S
+    cleaning = regularly(
+        lambda: interaction_log.clean(older_than_s=kept_s),
+        windows.clean,
+        name="clean interactions",
+        every_s=_CLEAN_EVERY_S,
+        first_s=_CLEAN_EVERY_S,
+    )
     try:
         async with (
             interaction_log.recording(),
             age.watching(),
             rules.suggesters.refreshing(),
-            alongside(lambda: _clean(interaction_log, windows, kept_s), name="clean interactions"),
+            cleaning,
         ):
             yield InteractionsSide(interactions=interactions, admission=admission, log=interaction_log)
     finally:
         await governor.close()
-
-
-async def _clean(interactions: InteractionLog, windows: PostgresWindows, kept_s: float) -> None:
-    while True:
-        await asyncio.sleep(_CLEAN_EVERY_S)
-        try:
-            await interactions.clean(older_than_s=kept_s)
-            await windows.clean()
-        except Unavailable as exc:
-            log.warning("interactions_not_cleaned", error=str(exc))

@@ -7,12 +7,10 @@ A row is either single or in its day's sum, never both: it moves in one statemen
 may do this at once.
 """
 
-import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from posta.background import alongside
-from posta.errors import Failure
+from posta.background import regularly
 from posta.postgres.pool import Database
 from posta.telemetry import names
 from posta.telemetry.logs import get_logger
@@ -67,7 +65,13 @@ class UpkeepPolicy:
 
 def keeping_up(database: Database, policy: UpkeepPolicy) -> AbstractAsyncContextManager[None]:
     """Keep the books small for the block."""
-    return alongside(lambda: _keep_up(database, policy), name="usage upkeep")
+
+    async def upkeep() -> None:
+        done = await keep_up(database, policy)
+        if any(done.values()):
+            log.info("usage_kept_up", **done)
+
+    return regularly(upkeep, name="usage upkeep", every_s=policy.every_s)
 
 
 async def keep_up(database: Database, policy: UpkeepPolicy) -> dict[str, int]:
@@ -82,16 +86,3 @@ async def keep_up(database: Database, policy: UpkeepPolicy) -> dict[str, int]:
             summed += moved
         deleted = await connection.fetchval(_FORGET, policy.daily_retention_days)
     return {"lost": len(lost), "summed_up": summed, "deleted": deleted}
-
-
-async def _keep_up(database: Database, policy: UpkeepPolicy) -> None:
-    while True:
-        try:
-            done = await keep_up(database, policy)
-            if any(done.values()):
-                log.info("usage_kept_up", **done)
-        except Failure as exc:
-            log.warning("usage_not_kept_up", reason=type(exc).__name__)
-        except Exception:
-            log.exception("usage_upkeep_broken")
-        await asyncio.sleep(policy.every_s)

@@ -7,7 +7,6 @@ What a digest holds is decided in one transaction and its event's id follows fro
 that dies between deciding and publishing is replaced by one that publishes the very same event.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -16,11 +15,10 @@ from typing import Any
 from notifier.rendering.embed import humanised
 from notifier.rendering.neutral import one_line
 from notifier.routing.rules import Digest, severity_of
-from posta.background import alongside
+from posta.background import regularly
 from posta.domain.envelope import Event, encode
 from posta.domain.ids import derived_id
 from posta.domain.payloads import EventPublished
-from posta.errors import Failure
 from posta.kafka.producer import Producer
 from posta.postgres.pool import Database
 from posta.telemetry.logs import get_logger
@@ -113,15 +111,7 @@ class Digests:
 
     def publishing(self) -> AbstractAsyncContextManager[None]:
         """Publish what is due while the block runs."""
-        return alongside(self._keep, name="publish digests")
-
-    async def _keep(self) -> None:
-        while True:
-            try:
-                await self.publish_due()
-            except Failure as exc:
-                log.warning("digest_not_published", error=str(exc))
-            await asyncio.sleep(EVERY_S)
+        return regularly(self.publish_due, name="publish digests", every_s=EVERY_S)
 
 
 def digest_event(destination: str, digest_id: str, entries: Sequence[Any]) -> Event[EventPublished]:

@@ -4,7 +4,6 @@ The registry is read again every few seconds and when an id is not known; while 
 what was read last holds.
 """
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -14,11 +13,10 @@ from pydantic import SecretStr
 
 from notifier.discord.endpoint import webhook_of
 from notifier.discord.places import ChannelPlace, PersonPlace, Place, WebhookPlace
-from posta.background import alongside
+from posta.background import regularly
 from posta.destinations import Destinations
 from posta.destinations_sealed import HOSTS_VARIABLE, KEY_VARIABLE, RefusedUrl, Seal, checked_url
 from posta.domain.language import Language
-from posta.errors import Unavailable
 from posta.looking import Looks
 from posta.postgres.destinations import Disabled, Registered
 from posta.telemetry import names
@@ -123,15 +121,7 @@ class Directory:
 
     def refreshing(self) -> AbstractAsyncContextManager[None]:
         """Keep up with the registry while the block runs."""
-        return alongside(self._keep, name="read destinations")
-
-    async def _keep(self) -> None:
-        while True:
-            try:
-                await self.refresh()
-            except Unavailable as exc:
-                log.warning("destinations_not_read", error=str(exc))
-            await asyncio.sleep(EVERY_S)
+        return regularly(self.refresh, name="read destinations", every_s=EVERY_S)
 
     def _may_call(self, url: SecretStr) -> bool:
         """Whether the URL leads where URLs may lead now, whatever was allowed when it was registered."""
