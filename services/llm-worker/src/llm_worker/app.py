@@ -1,39 +1,24 @@
-"""Wiring of llm-worker: the only place where its objects meet."""
+"""Wiring of llm-worker: where its parts meet the engine, HTTP and the files."""
 
 import asyncio
 import os
-import uuid
-from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI
 
 from llm_worker.admin import llm_router
-from llm_worker.answers.postgres import PostgresAnswers
-from llm_worker.asking.asker import Asker
-from llm_worker.asking.gate import RoomGate
+from llm_worker.answering import Answering
 from llm_worker.asking.status import LlmStatus
-from llm_worker.asking.waiting import WaitingRoom
-from llm_worker.budget.postgres import PostgresBooks
-from llm_worker.budget.purses import Purses
 from llm_worker.faq.file import FILE_NAME as FAQ_FILE
 from llm_worker.faq.file import read_faq
-from llm_worker.handler import AnswerPolicy, AnswerQuestions
-from llm_worker.knowledge import Knowledge, summarise_by
 from llm_worker.live_rules import FromFiles, LiveRules
-from llm_worker.prompts.finish import finishing
-from llm_worker.providers.http import HttpProvider
 from llm_worker.providers.lineup import Lineup, load_lineup
-from llm_worker.providers.port import Provider
 from llm_worker.rules import load_rules
 from llm_worker.scratch import as_question
 from llm_worker.settings import LlmSettings, Settings
-from llm_worker.spending.ledger import Ledger
 from llm_worker.spending.report import Usage
 from llm_worker.spending.routes import usage_router
-from llm_worker.spending.upkeep import keeping_up
 from posta import topics
 from posta.auth import ApiKeys, Keys
-from posta.background import alongside
 from posta.collector import settle
 from posta.engine.engine import Engine
 from posta.engine.gate import Gate
@@ -74,71 +59,19 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     files = load()
     lineup = files.lineup
     configured_keys = ApiKeys.parse(settings.api_keys.get_secret_value())
-    # A process is an owner: two starts of the same pod are two.
-    owner = str(uuid.uuid4())
     async with (
         Database(settings.database, application=NAME, session=Session.UNTOUCHED) as database,
         Producer(settings.kafka, client_id=NAME) as producer,
         _client(settings.llm) as client,
     ):
         keys = KeyRing(configured_keys, KeyTable(database))
-        purses = Purses(lineup, PostgresBooks(database), owner=owner, keep_s=settings.llm.lease_s)
-        answers = PostgresAnswers(database, owner=owner, lease_s=settings.llm.lease_s)
-        room = RoomGate(purses)
-        waiting = WaitingRoom(look_left_s=room.look_left_s)
-        knowledge = Knowledge(
-            files.prompts, files.faq, database, settings.memory, settings.cache, lineup.handover
-        )
-        prompts = knowledge.prompts()
-        asker = Asker(_providers(client, lineup), purses, prompts)
-        ledger = Ledger(database)
-        summaries = knowledge.summaries(summarise_by(asker, lambda: purses.lineup, ledger))
-        questions = AnswerQuestions(
-            policy=AnswerPolicy(
-                lease_s=settings.llm.lease_s,
-                delivery_reserve_s=settings.llm.delivery_reserve_s,
-                waiting_most=max(1, settings.llm.concurrency // 2),
-            ),
-            lineup=lineup,
-            prompts=prompts,
-            asker=asker,
-            answers=answers,
-            waiting=waiting,
-            accounts=ledger,
-            desk=knowledge.desk(summaries),
-            finish=finishing(files.prompts.other_figures),
-        )
-        engine = _engine(settings, lineup, questions, producer, database, room)
-        status = LlmStatus(purses, waiting, answers, engine)
-        usage, cache = Usage(database), knowledge.answer_cache()
-
-        def use(now: FromFiles) -> None:
-            known = replace(knowledge, rules=now.prompts, faq=now.faq, handover=now.lineup.handover)
-            purses.use(now.lineup)
-            asker.use(_providers(client, now.lineup))
-            questions.use(
-                now.lineup,
-                known.desk(summaries),
-                prompts=known.prompts(),
-                finish=finishing(now.prompts.other_figures),
-            )
-
-        live = LiveRules(load, use, handling_s=lineup.longest_call_s * lineup.most_calls)
+        answering = Answering(settings, files, database, client)
+        engine = _engine(settings, lineup, answering, producer, database)
+        live = LiveRules(load, answering.use, handling_s=lineup.longest_call_s * lineup.most_calls)
         async with (
-            purses.running(),
-            ledger.writing(),
-            alongside(summaries.run, name="summaries"),
-            keeping_up(database, settings.usage.policy()),
+            answering.running(),
             keys.kept_current(),
-            serving(
-                build_app(
-                    engine,
-                    keys,
-                    llm_router(status, keys),
-                    usage_router(usage, cache, lambda: purses.lineup, keys),
-                ),
-                settings.http,
-            ),
+            serving(build_app(engine, keys, *_routers(answering, engine, database, keys)), settings.http),
             reloading(live.reload),
         ):
             models = {name: model.name for name, model in lineup.models.items()}
@@ -160,21 +93,26 @@ def build_app(engine: Engine, keys: Keys, *routers: APIRouter) -> FastAPI:
     return app
 
 
-def _providers(client: KeptConnections, lineup: Lineup) -> dict[str, Provider]:
-    return {name: HttpProvider(client, model) for name, model in lineup.models.items()}
+def _routers(answering: Answering, engine: Engine, database: Database, keys: Keys) -> tuple[APIRouter, ...]:
+    """What operators may ask, and order, of llm-worker itself."""
+    purses, cache = answering.purses, answering.knowledge.answer_cache()
+    status = LlmStatus(purses, answering.waiting, answering.answers, engine)
+    return (
+        llm_router(status, keys),
+        usage_router(Usage(database), cache, lambda: purses.lineup, keys),
+    )
 
 
 def _engine(
     settings: Settings,
     lineup: Lineup,
-    questions: AnswerQuestions,
+    answering: Answering,
     producer: Producer,
     database: Database,
-    room: RoomGate,
 ) -> Engine:
     return Engine(
         topics.LLM_WORKER,
-        questions.handle,
+        answering.questions.handle,
         kafka=settings.kafka,
         producer=producer,
         policy=EnginePolicy(
@@ -184,8 +122,8 @@ def _engine(
             drain_s=settings.shutdown.grace_s * _DRAIN_SHARE,
             flood=settings.engine.flood(),
         ),
-        on_given_up=questions.apologise,
-        gates=(Gate(name=DEPENDENCY, probe=database.ping), room.gate),
+        on_given_up=answering.questions.apologise,
+        gates=(Gate(name=DEPENDENCY, probe=database.ping), answering.room.gate),
         interpret=as_question,
     )
 
