@@ -1,8 +1,10 @@
 """`posta llm erase` and `posta llm cache` on a real PostgreSQL, and whom a name means."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from support.turns import new_turn
 from typer.testing import CliRunner
 
 from llm_worker.cache.postgres import AnswerCache
@@ -20,10 +22,8 @@ async def _fill(url):
     await migrate(url)
     database = Database(DatabaseSettings(url=url), application="test")
     try:
-        await Conversations(database).add(
-            "email:thread:1", person="email:ana@example.test", language="en", event_id="e1", question="q",
-            answer="a", tokens=9,
-        )  # fmt: skip
+        turn = new_turn("email:thread:1", 1, person="email:ana@example.test")
+        await Conversations(database).add(replace(turn, event_id="e1"))
         cache = AnswerCache(database, ttl_s=60, asking_s=60)
         for event, scope in (("e1", "mailbox:a"), ("e2", "guild:1")):
             await cache.look(event, scope=scope, event_id=event)

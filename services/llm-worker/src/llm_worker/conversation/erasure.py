@@ -13,9 +13,14 @@ from posta.postgres.pool import Connection, Database
 
 BY_PERSON = "the person"
 """Who erased, when the person did it with /forget."""
+_HOLD = """
+SELECT id FROM conversation c
+ WHERE person = $1 OR EXISTS (SELECT FROM conversation_turn t WHERE t.conversation = c.id AND t.person = $1)
+ ORDER BY id FOR UPDATE
+"""
 _TURNS = """
 SELECT t.conversation, t.event_id FROM conversation_turn t JOIN conversation c ON c.id = t.conversation
- WHERE coalesce(t.person, c.person) = $1
+ WHERE coalesce(t.person, c.person) = $1 AND c.id = ANY($2)
 """
 _REMAINS = """
 UPDATE conversation c SET summary = '', summary_tokens = 0, summarised_to = 0, fence = fence + 1,
@@ -80,12 +85,10 @@ def person_hash(person: str) -> str:
 
 
 async def _erase(connection: Connection, person: str) -> Erased:
-    # First of all: whoever is adding a turn waits, or is waited for.
-    await connection.execute(
-        "SELECT 1 FROM conversation WHERE id IN"
-        " (SELECT conversation FROM conversation_turn WHERE person = $1) OR person = $1 FOR UPDATE", person,
-    )  # fmt: skip
-    rows = await connection.fetch(_TURNS, person)
+    # First of all, and always in this order: whoever adds a turn, or erases too, waits or is waited for. What
+    # begins after that is not erased: to take hold of it now could be a deadlock.
+    held = [row["id"] for row in await connection.fetch(_HOLD, person)]
+    rows = await connection.fetch(_TURNS, person, held)
     events = [row["event_id"] for row in rows]
     conversations = sorted({row["conversation"] for row in rows})
     answers = await connection.fetch("DELETE FROM answer WHERE event_id = ANY($1) RETURNING 1", events)
@@ -93,9 +96,8 @@ async def _erase(connection: Connection, person: str) -> Erased:
     usage = await forget_usage(connection, person, events=events, conversations=conversations)
     await connection.execute("DELETE FROM conversation_turn WHERE event_id = ANY($1)", events)
     await connection.execute(
-        "DELETE FROM conversation c WHERE (c.id = ANY($1) OR c.person = $2)"
-        " AND NOT EXISTS (SELECT 1 FROM conversation_turn t WHERE t.conversation = c.id)",
-        conversations, person,
+        "DELETE FROM conversation c WHERE c.id = ANY($1)"
+        " AND NOT EXISTS (SELECT 1 FROM conversation_turn t WHERE t.conversation = c.id)", held,
     )  # fmt: skip
     await connection.execute(_REMAINS, conversations)
     return Erased(
