@@ -27,7 +27,7 @@ async def _fill(url):
         cache = AnswerCache(database, ttl_s=60, asking_s=60)
         for event, scope in (("e1", "mailbox:a"), ("e2", "guild:1")):
             await cache.look(event, scope=scope, event_id=event)
-            await cache.keep(event, event_id=event, text="t", model="m")
+            await cache.keep(event, text="t", model="m")
         await cache.look("e2", scope="guild:1", event_id="e3")
     finally:
         await database.close()

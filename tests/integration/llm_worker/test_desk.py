@@ -63,7 +63,10 @@ class Counter:
         return await self.desk.ready(event, question, route_of(question, KINDS), scratch=scratch)
 
     async def noted(self, event, text="Cotton."):
-        await self.desk.noted(event, question_of(event.data), Answer(text=text, model="m"), open_tokens=None)
+        """As the handler does: the turn is there already, stored with the answer."""
+        question, answer = question_of(event.data), Answer(text=text, model="m")
+        open_tokens = await self.conversations.add(self.desk.turn(event, question, answer))
+        await self.desk.noted(event, question, answer, open_tokens=open_tokens)
 
     async def said(self, event):
         past = await self.conversations.past(event.key, turns=9)
@@ -125,6 +128,16 @@ async def test_any_other_question_is_left_to_the_model_and_remembered_when_it_an
     await counter.noted(event)
     await counter.noted(event)
     assert await counter.said(event) == [(UNUSUAL, "Cotton.")]
+
+
+async def test_an_answer_that_was_found_is_remembered_and_shared_as_well(counter):
+    """Somebody may have died after storing it, before anything else."""
+    event = asked(1)
+    await counter.ready(event)
+    answer = Answer(text="Cotton.", model="m")
+    await counter.desk.noted(event, question_of(event.data), answer, open_tokens=None)
+    assert await counter.said(event) == [(UNUSUAL, "Cotton.")]
+    assert (await counter.ready(asked(2))).answer.model == "cache:discord:1"
 
 
 async def test_the_operators_are_shown_what_was_said_before(counter):

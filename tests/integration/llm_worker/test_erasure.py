@@ -38,7 +38,7 @@ async def _answered(database, *events, shared=False):
         cache = AnswerCache(database, ttl_s=60, asking_s=60)
         for event in events:
             assert await cache.look(event, scope="s", event_id=event) == Mine()
-            await cache.keep(event, event_id=event, text="shared", model="m")
+            await cache.keep(event, text="shared", model="m")
 
 
 async def _fetch(database, statement):

@@ -98,9 +98,8 @@ class KnowingDesk:
         self, event: Event[Any], question: Question, answer: Answer, *, open_tokens: int | None
     ) -> None:
         """Let others have the answer, and see that the conversation stays short."""
-        key = await self._key(event, question)
-        if key is not None and self.cache is not None:
-            await self.cache.keep(key, event_id=event.id, text=answer.text, model=answer.model)
+        if self.cache is not None and not self._is_personal(question):
+            await self.cache.keep(event.id, text=answer.text, model=answer.model)
         if open_tokens is None:
             await self._remember(event, question, answer)
         else:
@@ -169,19 +168,17 @@ class KnowingDesk:
 
     async def _key(self, event: Event[Any], question: Question) -> str | None:
         """The question's name in the cache; None for one that is personal or continues a conversation."""
-
-        def key(context: str) -> str | None:
-            return cache_key(
-                question.whole, scope=question.tenant, language=question.language, context=context
-            )
-
-        # What is personal is seen without asking the database.
-        if self.cache is None or key("") is None:
+        if self.cache is None or self._is_personal(question):
             return None
         past = await self.conversations.past(event.key, turns=1)
         if not past.is_empty:
             return None
-        return key(f"{await self.catalogue.version()}:{self.instruction_version}")
+        return _key_of(question, context=f"{await self.catalogue.version()}:{self.instruction_version}")
+
+    @staticmethod
+    def _is_personal(question: Question) -> bool:
+        """Whether its answer is nobody else's, as far as the question itself tells."""
+        return _key_of(question, context="") is None
 
     async def _remember(self, event: Event[Any], question: Question, answer: Answer) -> None:
         self._keep_short(event.key, await self.conversations.add(self.turn(event, question, answer)))
@@ -189,6 +186,10 @@ class KnowingDesk:
     def _keep_short(self, conversation: str, open_tokens: int) -> None:
         if open_tokens > self.policy.summary_threshold:
             self.summaries.want(conversation)
+
+
+def _key_of(question: Question, *, context: str) -> str | None:
+    return cache_key(question.whole, scope=question.tenant, language=question.language, context=context)
 
 
 def person_of(event: Event[Any]) -> str:

@@ -30,9 +30,9 @@ SELECT scope, count(*)::int AS answers, sum(hits)::int AS hits FROM cached_answe
  WHERE state = 'ready' AND expires_at > clock_timestamp() GROUP BY scope ORDER BY hits DESC, scope
 """
 _KEEP = """
-UPDATE cached_answer SET state = 'ready', text = $3, model = $4, asking_until = NULL,
-       expires_at = clock_timestamp() + make_interval(secs => $5)
- WHERE key = $1 AND event_id = $2 AND state = 'asking'
+UPDATE cached_answer SET state = 'ready', text = $2, model = $3, asking_until = NULL,
+       expires_at = clock_timestamp() + make_interval(secs => $4)
+ WHERE event_id = $1 AND state = 'asking'
 """
 
 
@@ -88,10 +88,10 @@ class AnswerCache:
             left_s = await connection.fetchval(_WAIT, key)
         return Elsewhere(left_s=max(0.0, left_s or 0.0))
 
-    async def keep(self, key: str, *, event_id: str, text: str, model: str) -> None:
-        """Keep what ``event_id`` heard, unless another took over."""
+    async def keep(self, event_id: str, *, text: str, model: str) -> None:
+        """Keep what ``event_id`` heard, if it looked for an answer and no other took over."""
         async with self._database.connection() as connection:
-            await connection.execute(_KEEP, key, event_id, text, model, self._ttl_s)
+            await connection.execute(_KEEP, event_id, text, model, self._ttl_s)
 
     async def shared(self) -> list[Shared]:
         """What each scope shares now, the most used first."""
