@@ -52,6 +52,18 @@ async def test_questions_from_discord_and_mail_are_answered_with_one_call_each(a
     assert "sk-very-secret-key" not in said
 
 
+async def test_the_same_question_in_another_conversation_is_answered_by_the_call_for_the_first(around):
+    text = "What is the hoodie made of?"
+    with around.worker():
+        await around.ask(question(1, text), question(2, text))
+        await around.replies(2)
+        await around.ask(question(3, f"Hello! {text.upper()}"))
+        replies = await around.replies(3)
+    assert [reply.data.text for reply in replies] == [answer_to(text)] * 3
+    assert around.llm.calls_by_question == {text: 1}
+    assert len(await around.rows()) == 1
+
+
 async def test_a_redelivered_question_is_answered_again_for_nothing(around):
     with around.worker():
         await around.ask(question(1))
