@@ -145,3 +145,25 @@ async def test_a_connection_whose_state_a_kill_led_astray_is_the_database_away_a
                 raise asyncpg.InternalClientError("something else that asyncpg did not expect")
     finally:
         await database.close()
+
+
+async def test_whoever_a_deadlock_ended_may_try_again_at_once(database_url):
+    async with pool(database_url) as database:
+        async with database.connection() as connection:
+            await connection.execute(
+                "CREATE TABLE thing (id int PRIMARY KEY, at int); INSERT INTO thing VALUES (1), (2)"
+            )
+        both = asyncio.Barrier(2)
+
+        async def lock(first, second):
+            async with database.transaction() as connection:
+                await connection.execute("UPDATE thing SET at = $1 WHERE id = $1", first)
+                await both.wait()
+                await connection.execute("UPDATE thing SET at = $1 WHERE id = $2", first, second)
+
+        outcomes = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
+        (ended,) = [outcome for outcome in outcomes if outcome is not None]
+        assert isinstance(ended, Unavailable)
+        assert "DeadlockDetectedError" in str(ended)
+        async with database.connection() as connection:
+            assert len({row["at"] for row in await connection.fetch("SELECT at FROM thing")}) == 1

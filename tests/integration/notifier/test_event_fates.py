@@ -224,7 +224,7 @@ async def test_a_digest_of_which_all_was_cancelled_is_not_made(notifier):
 
 
 async def test_of_a_cancellation_and_the_digest_at_once_exactly_one_wins(notifier):
-    for number in range(10):
+    for number in range(100):
         event = published(number)
         await notifier.digest(event)
         made, ended = await asyncio.gather(notifier.make_up(), notifier.events.cancel(event.id, by="ana"))

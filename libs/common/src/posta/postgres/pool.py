@@ -30,6 +30,8 @@ _AWAY = (
     asyncpg.QueryCanceledError,
     asyncpg.DiskFullError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # Not away, but the same is to be done: nothing of the statement happened, and it may be tried again.
+    asyncpg.DeadlockDetectedError,
 )
 
 

@@ -63,9 +63,10 @@ _CANCEL = """
     RETURNING event_id
 """
 # Whoever holds the entry's row decides: the digest is made up with it, or without it.
-_ENTRIES = (
-    "SELECT digest_id FROM digest_entry WHERE event_id = $1 AND digest_id IS DISTINCT FROM '' FOR UPDATE"
-)
+_ENTRIES = """
+    SELECT digest_id FROM digest_entry WHERE event_id = $1 AND digest_id IS DISTINCT FROM ''
+    ORDER BY destination FOR UPDATE
+"""
 _LEAVE_OUT = "UPDATE digest_entry SET digest_id = '', published = true WHERE event_id = $1"
 _CANCEL_DIGESTED = """
     UPDATE published_event SET claimed_at = NULL, cancelled_at = now(), cancelled_by = $2

@@ -45,12 +45,16 @@ _NAME = """
         SELECT destination, rule, (array_agg(event_id ORDER BY at, event_id))[1] AS first
         FROM digest_entry WHERE digest_id IS NULL
         GROUP BY destination, rule HAVING min(due_at) <= $1
+    ), held AS MATERIALIZED (
+        SELECT entry.destination, entry.event_id, due.first
+        FROM digest_entry entry JOIN due USING (destination, rule)
+        WHERE entry.digest_id IS NULL ORDER BY entry.destination, entry.event_id FOR UPDATE OF entry
     )
-    UPDATE digest_entry SET digest_id = due.first || '/digest'
-    FROM due
-    WHERE digest_entry.destination = due.destination AND digest_entry.rule = due.rule
-      AND digest_entry.digest_id IS NULL
+    UPDATE digest_entry SET digest_id = held.first || '/digest'
+    FROM held
+    WHERE digest_entry.destination = held.destination AND digest_entry.event_id = held.event_id
 """
+"""Rows are locked in the order in which a cancellation locks them, or each could wait for the other."""
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('posta:digests', 0))"
 _NAMED = """
     SELECT * FROM digest_entry WHERE digest_id IS NOT NULL AND NOT published ORDER BY at, event_id
