@@ -123,6 +123,7 @@ async def test_a_wanted_summary_is_made_in_the_background(conversations, databas
         while not (await conversations.past(THREAD, turns=3)).summary:  # noqa: ASYNC110 - a row has no event
             await asyncio.sleep(0.02)
     await end(running)
+    assert (await conversations.past(THREAD, turns=3)).summary == "short"
 
 
 async def test_a_repeated_question_is_asked_once_and_answered_from_the_first(database):

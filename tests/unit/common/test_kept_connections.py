@@ -172,6 +172,7 @@ async def test_calls_cancelled_at_any_moment_leave_nothing_that_a_later_call_wai
         async with asyncio.timeout(2):
             await asyncio.gather(*(read(calls, url) for _ in range(4)))
     await until(lambda: server.open == 0)
+    assert server.open == 0, "every connection is closed in the end"
 
 
 async def test_calls_go_through_the_proxy_of_the_environment(server, monkeypatch):

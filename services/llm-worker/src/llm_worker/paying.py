@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost, OverBudget
+from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost, OverBudget, Stored
 from llm_worker.answers.lease import renewed
 from llm_worker.answers.unsaved import Kept, Unsaved
 from llm_worker.asking.admission import Admission
@@ -93,9 +93,7 @@ class Paying:
         unsaved = self._unsaved.find(event_id)
         if unsaved is None:
             return None
-        stored = await self._answers.store(
-            unsaved.claim, unsaved.answer, ended=unsaved.ended, used=unsaved.used, turn=unsaved.turn
-        )
+        stored = await self._store(unsaved)
         self._unsaved.drop(event_id)
         if stored is None:
             return None
@@ -158,9 +156,7 @@ class Paying:
                 kept = Kept(claim=claim, answer=answer, ended=ended, used=tab.used, turn=remembers(answer))
                 self._unsaved.keep(kept)
                 # Shielded: whoever cancels us now gains milliseconds and loses a paid answer.
-                stored = await asyncio.shield(
-                    self._answers.store(claim, answer, ended=ended, used=tab.used, turn=kept.turn)
-                )
+                stored = await asyncio.shield(self._store(kept))
                 tab.clear(ended)
         finally:
             if tab.ended and self._unsaved.find(claim.event_id) is None:
@@ -170,6 +166,11 @@ class Paying:
             note_lost(ended, used=tab.used)
             raise ClaimLost("another worker took this over", wait_s=_AFTER_LOSS_S)
         return Paid(answer=answer, found=False, open_tokens=stored.open_tokens)
+
+    async def _store(self, kept: Kept) -> Stored | None:
+        return await self._answers.store(
+            kept.claim, kept.answer, ended=kept.ended, used=kept.used, turn=kept.turn
+        )
 
     async def _say(self, claim: Claim, inquiry: Inquiry, turn: Turn) -> Completion | Refusal:
         try:

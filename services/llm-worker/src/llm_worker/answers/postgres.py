@@ -102,8 +102,8 @@ def _storing(*, settles: bool, remembers: bool) -> str:
         settle(_STORE_VALUES + 1, is_kept="EXISTS (SELECT FROM stored)") if settles else "",
         remembered(after_settling, source="stored") if remembers else "",
     ]
-    turn = "remembered" if remembers else "(SELECT NULL::int AS open_tokens) AS no_turn"
-    return f"WITH {', '.join(filter(None, parts))} SELECT open_tokens FROM stored CROSS JOIN {turn}"  # noqa: S608 - constants
+    open_tokens = "(SELECT open_tokens FROM remembered)" if remembers else "NULL::int"
+    return f"WITH {', '.join(filter(None, parts))} SELECT {open_tokens} AS open_tokens FROM stored"  # noqa: S608 - constants
 
 
 _STORING = {

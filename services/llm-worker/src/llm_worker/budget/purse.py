@@ -182,10 +182,11 @@ class Purse:
     def _take(self, need: Need, tenant: str) -> Reservation | None:
         if self._lease is None:
             return None
-        reservation = self._lease.take(need, now=self._monotonic())
+        now = self._monotonic()
+        reservation = self._lease.take(need, now=now)
         if reservation is not None:
             self._in_flight += 1
-            self._recent.note(self._monotonic(), over_s=self._life_s)
+            self._recent.note(now, over_s=self._life_s)
             self._news.asked(tenant)
         return reservation
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from llm_worker.spending.budget import BudgetUsedUp
 from llm_worker.spending.call import Call, Ended
 from llm_worker.spending.sql import reserve, reserve_values, settle, settle_values
-from posta.background import alongside
+from posta.background import regularly
 from posta.errors import Failure
 from posta.postgres.pool import Database
 from posta.telemetry.logs import get_logger
@@ -82,7 +82,7 @@ class Ledger:
     async def writing(self) -> AsyncIterator[None]:
         """Write in the background for the block, and once more at its end."""
         try:
-            async with alongside(self._write_on, name="ledger"):
+            async with regularly(self._try, name="ledger", every_s=_EVERY_S, first_s=_EVERY_S):
                 yield
         finally:
             await self._try()
@@ -102,11 +102,6 @@ class Ledger:
             self._unsettled.popleft()
         for _ in noting:
             self._uncalled.popleft()
-
-    async def _write_on(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            await self._try()
 
     async def _try(self) -> None:
         try:

@@ -21,10 +21,8 @@ from posta.domain.ids import derived_id
 from posta.domain.payloads import EventPublished
 from posta.kafka.producer import Producer
 from posta.postgres.pool import Database
-from posta.telemetry.logs import get_logger
 from posta.topics import EVENTS_PUBLISHED
 
-log = get_logger(__name__)
 TYPE = "posta.digest"
 SOURCE = "/notifier"
 EVERY_S = 1.0
