@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from support.turns import new_turn
 
-from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, Stored
+from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, Notes, Stored
 
 ANSWER = Answer(text="Because.", model="m", tokens_in=5, tokens_out=2)
 LEASE_S = 0.6
@@ -56,19 +56,21 @@ class AnswersContract:
 
     async def test_the_turn_is_remembered_with_the_answer_once_however_often_it_is_stored(self, stores):
         for number in (1, 2):
-            turn = new_turn("c", number, tokens=30)
-            claim = await claimed(stores.of("a"), turn.event_id)
+            notes = Notes(turn=new_turn("c", number, tokens=30))
+            claim = await claimed(stores.of("a"), notes.turn.event_id)
             for _ in range(2):
-                assert await stores.of("a").store(claim, ANSWER, turn=turn) == Stored(open_tokens=30 * number)
+                stored = await stores.of("a").store(claim, ANSWER, notes=notes)
+                assert stored == Stored(open_tokens=30 * number)
 
-    async def test_without_a_turn_nothing_is_said_of_the_conversation(self, stores):
+    async def test_without_notes_nothing_is_said_of_the_conversation(self, stores):
         assert await stores.of("a").store(await claimed(stores.of("a")), ANSWER) == Stored()
 
     async def test_whoever_lost_the_claim_adds_no_turn(self, stores):
         old, turn = await claimed(stores.of("a"), "c/1"), new_turn("c", 1)
         new = await claimed(stores.of("a"), "c/1")
-        assert await stores.of("a").store(old, ANSWER, turn=replace(turn, tokens=1000)) is None
-        assert await stores.of("a").store(new, ANSWER, turn=turn) == Stored(open_tokens=30)
+        late = Notes(turn=replace(turn, tokens=1000))
+        assert await stores.of("a").store(old, ANSWER, notes=late) is None
+        assert await stores.of("a").store(new, ANSWER, notes=Notes(turn=turn)) == Stored(open_tokens=30)
 
     async def test_a_live_claim_keeps_others_out_and_says_for_how_long(self, stores):
         await claimed(stores.of("a"))

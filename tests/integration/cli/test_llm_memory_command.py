@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from support.sharing import answer
 from support.turns import new_turn
 from typer.testing import CliRunner
 
@@ -26,9 +27,9 @@ async def _fill(url):
         await Conversations(database).add(replace(turn, event_id="e1"))
         cache = AnswerCache(database, ttl_s=60, asking_s=60)
         for event, scope in (("e1", "mailbox:a"), ("e2", "guild:1")):
-            await cache.look(event, scope=scope, event_id=event)
-            await cache.keep(event, text="t", model="m")
-        await cache.look("e2", scope="guild:1", event_id="e3")
+            await cache.look(event, scope=scope, event_id=event, conversation="new")
+            await answer(database, event)
+        await cache.look("e2", scope="guild:1", event_id="e3", conversation="new")
     finally:
         await database.close()
 
@@ -50,7 +51,7 @@ def posta(database_url, tmp_path, monkeypatch):
 
 
 def test_a_person_is_erased_after_a_dry_run_and_only_once(posta):
-    what = "1 questions with their answers in 1 conversations, 0 stored answers, 1 shared answers;"
+    what = "1 questions with their answers in 1 conversations, 1 stored answers, 1 shared answers;"
     shown = posta("erase", "--user", "Ana@Example.test", "--dry-run")
     assert what in shown
     assert "Nothing was erased" in shown

@@ -78,6 +78,21 @@ async def test_a_text_that_names_no_product_finds_none_and_harms_none(catalogue,
     assert len(await catalogue.search("sudadera camiseta jackets")) == 3
 
 
+async def test_a_mistyped_product_is_found_among_thousands_whose_words_share_letters_with_it(catalogue):
+    many = {f"A-{n:04}": Product(sku=f"A-{n:04}", name=f"Pantalón estampado {n}") for n in range(2_000)}
+    await catalogue.load(many | GOODS, source="goods.csv", replace=False)
+    found = await catalogue.search("una sudaera para estar en casa")
+    assert [product.sku for product in found] == ["S-1"]
+
+
+async def test_a_word_of_a_new_import_is_set_right_too(catalogue):
+    await catalogue.load(GOODS, source="goods.csv", replace=False)
+    assert await catalogue.search("gorroo") == []
+    cap = {"G-1": Product(sku="G-1", name="Gorro de lana")}
+    await catalogue.load(cap, source="caps.csv", replace=False)
+    assert [product.sku for product in await catalogue.search("gorroo")] == ["G-1"]
+
+
 async def test_two_imports_at_once_take_turns(catalogue):
     await asyncio.gather(*(catalogue.load(GOODS, source=f"{n}.csv", replace=True) for n in range(4)))
     assert await catalogue.version() == 1

@@ -6,7 +6,6 @@ import pytest
 from support.turns import new_turn
 
 from llm_worker.asking.estimate import most_tokens
-from llm_worker.cache.postgres import AnswerCache, Elsewhere, Hit, Mine, Shared
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.summaries import Summaries
 from llm_worker.conversation.turn import MemoryPolicy, Past
@@ -124,51 +123,6 @@ async def test_a_wanted_summary_is_made_in_the_background(conversations, databas
             await asyncio.sleep(0.02)
     await end(running)
     assert (await conversations.past(THREAD, turns=3)).summary == "short"
-
-
-async def test_a_repeated_question_is_asked_once_and_answered_from_the_first(database):
-    cache = AnswerCache(database, ttl_s=60, asking_s=60)
-    assert await cache.look("k", scope="s", event_id="e1") == Mine()
-    waiting = await cache.look("k", scope="s", event_id="e2")
-    assert isinstance(waiting, Elsewhere)
-    assert 0 < waiting.left_s <= 60
-    assert await cache.look("k", scope="s", event_id="e1") == Mine()  # redelivered
-    await cache.keep("e1", text="It is cotton.", model="m")
-    assert await cache.look("k", scope="s", event_id="e2") == Hit(
-        text="It is cotton.", model="m", event_id="e1"
-    )
-
-
-async def test_an_asker_that_died_is_replaced_and_its_late_answer_is_not_kept(database):
-    cache = AnswerCache(database, ttl_s=60, asking_s=0.05)
-    assert await cache.look("k", scope="s", event_id="e1") == Mine()
-    await asyncio.sleep(0.1)
-    later = AnswerCache(database, ttl_s=60, asking_s=60)
-    assert await later.look("k", scope="s", event_id="e2") == Mine()
-    await cache.keep("e1", text="late", model="m")
-    assert isinstance(await later.look("k", scope="s", event_id="e3"), Elsewhere)
-
-
-async def test_an_answer_expires_and_can_be_cleared(database):
-    cache = AnswerCache(database, ttl_s=0.05, asking_s=60)
-    await cache.look("k", scope="s", event_id="e1")
-    await cache.keep("e1", text="t", model="m")
-    await asyncio.sleep(0.1)
-    assert await cache.look("k", scope="s", event_id="e2") == Mine()
-    assert await cache.clear(scope="other") == 0
-    assert await cache.clear(scope="s") == 1
-
-
-async def test_what_a_scope_shares_is_counted_with_its_hits(database):
-    cache = AnswerCache(database, ttl_s=60, asking_s=60)
-    await cache.look("k", scope="guild:1", event_id="e1")
-    assert await cache.shared() == []
-    await cache.keep("e1", text="t", model="m")
-    for number in (2, 3):
-        await cache.look("k", scope="guild:1", event_id=f"e{number}")
-    assert await cache.shared() == [Shared(scope="guild:1", answers=1, hits=2)]
-    await cache.drop("e1")
-    assert await cache.shared() == []
 
 
 async def test_a_crashed_summary_is_made_by_the_next_clean_up_and_two_never_clean_up_at_once(

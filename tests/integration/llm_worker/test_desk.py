@@ -8,7 +8,8 @@ import pytest
 from support.llm_asking import lineup
 from support.questions import discord_question, email_question
 
-from llm_worker.answers.claims import Answer
+from llm_worker.answers.claims import Answer, Claim
+from llm_worker.answers.postgres import PostgresAnswers
 from llm_worker.asking.routes import route_of
 from llm_worker.asking.seams import Why
 from llm_worker.catalogue.postgres import Catalogue
@@ -52,21 +53,24 @@ class Counter:
     def __init__(self, database, *, destination="ops", **memory):
         self.knowledge = Knowledge(
             RULES, FAQ, database, MemorySettings(**memory), CacheSettings(),
-            HandoverRules(destination=destination, turns=3),
+            HandoverRules(destination=destination, turns=3), Catalogue(database),
         )  # fmt: skip
         self.summaries = Summarised()
         self.desk = self.knowledge.desk(self.summaries)
         self.conversations = Conversations(database)
+        self.answers = PostgresAnswers(database, owner="w", lease_s=15)
 
     async def ready(self, event, *, scratch=None):
         question = question_of(event.data)
         return await self.desk.ready(event, question, route_of(question, KINDS), scratch=scratch)
 
-    async def noted(self, event, text="Cotton."):
-        """As the handler does: the turn is there already, stored with the answer."""
-        question, answer = question_of(event.data), Answer(text=text, model="m")
-        open_tokens = await self.conversations.add(self.desk.turn(event, question, answer))
-        await self.desk.noted(event, question, answer, open_tokens=open_tokens)
+    async def answered(self, event, text="Cotton."):
+        """As the handler does, once for each event."""
+        claim = await self.answers.claim(event.id)
+        if isinstance(claim, Claim):
+            question, answer = question_of(event.data), Answer(text=text, model="m")
+            stored = await self.answers.store(claim, answer, notes=self.desk.notes(event, question, answer))
+            self.desk.stored(event, open_tokens=stored.open_tokens)
 
     async def said(self, event):
         past = await self.conversations.past(event.key, turns=9)
@@ -125,25 +129,15 @@ async def test_any_other_question_is_left_to_the_model_and_remembered_when_it_an
     event = asked(1)
     assert await counter.ready(event) is None
     assert await counter.said(event) == []
-    await counter.noted(event)
-    await counter.noted(event)
+    await counter.answered(event)
+    await counter.answered(event)
     assert await counter.said(event) == [(UNUSUAL, "Cotton.")]
-
-
-async def test_an_answer_that_was_found_is_remembered_and_shared_as_well(counter):
-    """Somebody may have died after storing it, before anything else."""
-    event = asked(1)
-    await counter.ready(event)
-    answer = Answer(text="Cotton.", model="m")
-    await counter.desk.noted(event, question_of(event.data), answer, open_tokens=None)
-    assert await counter.said(event) == [(UNUSUAL, "Cotton.")]
-    assert (await counter.ready(asked(2))).answer.model == "cache:discord:1"
 
 
 async def test_the_operators_are_shown_what_was_said_before(counter):
     before = asked(1, key="discord:c:7")
     await counter.ready(before)
-    await counter.noted(before)
+    await counter.answered(before)
     ready = await counter.ready(asked(2, "Let me talk to a person", key="discord:c:7"))
     (publish,) = ready.beside
     assert publish.event.data.data["conversation"] == [{"asked": UNUSUAL, "answered": "Cotton."}]
@@ -168,7 +162,7 @@ async def test_forget_deletes_what_the_person_said_everywhere_and_leaves_nothing
     for number, key in ((1, "discord:a:7"), (2, "discord:b:7")):
         event = asked(number, key=key)
         await counter.ready(event)
-        await counter.noted(event)
+        await counter.answered(event)
     ready = await counter.ready(asked(3, "Forget me.", command="forget", key="discord:a:7", locale=locale))
     assert ready.answer.text.startswith(said)
     async with database.connection() as connection:
@@ -189,7 +183,7 @@ async def test_a_question_asked_by_two_workers_at_once_is_asked_once_and_says_wh
     assert 0 < waiting[0].wait_s <= 1
     asker, event = ((one, first), (two, second))[outcomes.index(None)]
     waiter, other = ((one, first), (two, second))[outcomes.index(waiting[0])]
-    await asker.noted(event)
+    await asker.answered(event)
     ready = await waiter.ready(other)
     assert (ready.answer.text, ready.answer.model) == ("Cotton.", f"cache:{event.id}")
     assert len(await waiter.said(other)) == 1
@@ -197,7 +191,7 @@ async def test_a_question_asked_by_two_workers_at_once_is_asked_once_and_says_wh
 
 async def test_a_new_catalogue_makes_every_shared_answer_stale(counter, database):
     await counter.ready(asked(1))
-    await counter.noted(asked(1))
+    await counter.answered(asked(1))
     assert (await counter.ready(asked(2))).answer.model == "cache:discord:1"
     await Catalogue(database).load({"A": Product(sku="A", name="Hoodie")}, source="a.csv", replace=False)
     assert await counter.ready(asked(3)) is None
@@ -214,22 +208,22 @@ async def test_a_new_catalogue_makes_every_shared_answer_stale(counter, database
 )
 async def test_a_personal_question_is_asked_for_each_person_anew(counter, text, locale):
     await counter.ready(asked(1, text, locale=locale))
-    await counter.noted(asked(1, text, locale=locale), "You, Ana, ordered it.")
+    await counter.answered(asked(1, text, locale=locale), "You, Ana, ordered it.")
     assert await counter.ready(asked(2, text, locale=locale)) is None
 
 
 async def test_a_question_within_a_conversation_is_nobody_elses(counter):
     before = asked(1, "What do you sell in winter?", key="discord:c:7")
     await counter.ready(before)
-    await counter.noted(before)
+    await counter.answered(before)
     await counter.ready(asked(2, key="discord:c:7"))
-    await counter.noted(asked(2, key="discord:c:7"), "It depends.")
+    await counter.answered(asked(2, key="discord:c:7"), "It depends.")
     assert await counter.ready(asked(3)) is None
 
 
 async def test_an_admins_replay_from_scratch_is_given_no_old_answer_and_nobody_else_is(counter):
     await counter.ready(asked(1))
-    await counter.noted(asked(1), "Wrong.")
+    await counter.answered(asked(1), "Wrong.")
     assert await counter.ready(asked(1), scratch="replay-1") is None
     assert await counter.ready(asked(2)) is None, "the answer that was not good enough is not shared any more"
     frequent = asked(3, "How long does shipping take?")
@@ -238,9 +232,9 @@ async def test_an_admins_replay_from_scratch_is_given_no_old_answer_and_nobody_e
 
 async def test_a_conversation_over_the_threshold_is_summarised_in_the_background(database):
     counter = Counter(database, summary_threshold=100)
-    await counter.noted(asked(1, "short", key="discord:c:7"), "short")
+    await counter.answered(asked(1, "short", key="discord:c:7"), "short")
     assert counter.summaries.wanted == []
-    await counter.noted(asked(2, "long " * 100, key="discord:c:7"))
+    await counter.answered(asked(2, "long " * 100, key="discord:c:7"))
     assert counter.summaries.wanted == ["discord:c:7"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from support.answers_contract import ANSWER
 from support.turns import new_turn
 
-from llm_worker.answers.claims import Claim
+from llm_worker.answers.claims import Claim, Notes
 from llm_worker.answers.postgres import PostgresAnswers
 from llm_worker.cache.postgres import AnswerCache, Mine
 from llm_worker.conversation.erasure import Erased, Erasure, person_hash
@@ -37,8 +37,9 @@ async def _answered(database, *events, shared=False):
     if shared:
         cache = AnswerCache(database, ttl_s=60, asking_s=60)
         for event in events:
-            assert await cache.look(event, scope="s", event_id=event) == Mine()
-            await cache.keep(event, text="shared", model="m")
+            assert await cache.look(event, scope="s", event_id=event, conversation="new") == Mine()
+        async with database.connection() as connection:
+            await connection.execute("UPDATE cached_answer SET state = 'ready', text = 'shared'")
 
 
 async def _fetch(database, statement):
@@ -188,7 +189,9 @@ async def test_erasing_a_person_whose_answers_are_being_stored_again_never_ends_
     async def answer(turn, replay):
         claim = await answers.claim(turn.event_id, scratch=f"replay {replay}")
         assert isinstance(claim, Claim)
-        await answers.store(claim, ANSWER, turn=turn)  # None when it was erased in between
+        await answers.store(
+            claim, ANSWER, notes=Notes(turn=turn, shared_for_s=60)
+        )  # None when it was erased in between
 
     for replay in range(12):
         await asyncio.gather(

@@ -4,7 +4,7 @@ import pytest
 from support.llm_asking import Worker
 from support.questions import TOKEN, discord_question, email_question, message_of
 
-from llm_worker.answers.claims import Answer, Busy
+from llm_worker.answers.claims import Answer, Busy, Notes
 from llm_worker.asking.seams import EmptyDesk, Ready
 from llm_worker.conversation.turn import NewTurn
 from llm_worker.fakes import FakeAnswers, FakeTable
@@ -252,14 +252,15 @@ class RememberingDesk(EmptyDesk):
     def __init__(self):
         self.told = []
 
-    def turn(self, event, question, answer):
-        return NewTurn(
+    def notes(self, event, question, answer):
+        turn = NewTurn(
             conversation=event.key, person="p", language=question.language, event_id=event.id,
             question=question.whole, answer=answer.text, tokens=7,
         )  # fmt: skip
+        return Notes(turn=turn)
 
-    async def noted(self, event, question, answer, *, open_tokens):
-        self.told.append((answer.text, open_tokens))
+    def stored(self, event, *, open_tokens):
+        self.told.append((event.id, open_tokens))
 
 
 async def test_an_answer_is_remembered_as_it_is_stored_and_the_desk_learns_of_it():
@@ -267,7 +268,7 @@ async def test_an_answer_is_remembered_as_it_is_stored_and_the_desk_learns_of_it
     await world.handle()
     await world.handle(discord_question(2, key=discord_question().key))
     assert [turn.answer for turn in world.table.turns.values()] == ["Because.", "An answer."]
-    assert world.handler._desk.told == [("Because.", 7), ("An answer.", 14)]
+    assert world.handler._desk.told == [("discord:1", 7), ("discord:2", 14)]
 
 
 async def test_a_kept_answer_is_remembered_too_once_it_is_stored():
@@ -279,16 +280,38 @@ async def test_a_kept_answer_is_remembered_too_once_it_is_stored():
     world.answers.away = False
     await world.handle()
     assert [turn.answer for turn in world.table.turns.values()] == ["Paid."]
-    assert world.handler._desk.told == [("Paid.", 7)]
+    assert world.handler._desk.told == [("discord:1", 7)]
 
 
-async def test_of_an_answer_that_was_found_the_desk_is_not_told_that_it_is_remembered():
-    """Somebody may have died who remembered it apart from storing it: it is added again, once."""
-    world = World(Completion(text="Theirs.", model="m"))
+async def test_of_an_answer_that_was_found_nothing_is_noted_again():
+    world = World(Completion(text="Theirs.", model="m"), desk=RememberingDesk())
     await world.handle()
     again = World(table=world.table, owner="other", desk=RememberingDesk())
     await again.handle()
-    assert (again.calls, again.handler._desk.told) == (0, [("Theirs.", None)])
+    assert (again.calls, again.handler._desk.told, len(world.table.turns)) == (0, [], 1)
+
+
+class LettingGoDesk(EmptyDesk):
+    """Notes who waits for no answer any more; its database may be away."""
+
+    def __init__(self, *, away=False):
+        self.away, self.let_go = away, []
+
+    async def unanswered(self, event):
+        if self.away:
+            raise Unavailable("postgres", "away")
+        self.let_go.append(event.id)
+
+
+async def test_whoever_waits_for_the_answer_to_a_question_given_up_is_let_go():
+    world = World(desk=LettingGoDesk())
+    assert len(await world.apologise(discord_question(), ErrorClass.PERMANENT)) == 1
+    assert world.handler._desk.let_go == ["discord:1"]
+
+
+async def test_an_apology_needs_no_database():
+    world = World(desk=LettingGoDesk(away=True))
+    assert len(await world.apologise(discord_question(), ErrorClass.PERMANENT)) == 1
 
 
 class OneAnswerDesk(EmptyDesk):

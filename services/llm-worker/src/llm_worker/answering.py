@@ -11,6 +11,7 @@ from llm_worker.asking.gate import RoomGate
 from llm_worker.asking.waiting import WaitingRoom
 from llm_worker.budget.postgres import PostgresBooks
 from llm_worker.budget.purses import Purses
+from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.handler import AnswerPolicy, AnswerQuestions
 from llm_worker.knowledge import Knowledge, summarise_by
 from llm_worker.live_rules import FromFiles
@@ -39,7 +40,13 @@ class Answering:
         self.room = RoomGate(self.purses)
         self.waiting = WaitingRoom(look_left_s=self.room.look_left_s)
         self.knowledge = Knowledge(
-            files.prompts, files.faq, database, settings.memory, settings.cache, files.lineup.handover
+            files.prompts,
+            files.faq,
+            database,
+            settings.memory,
+            settings.cache,
+            files.lineup.handover,
+            Catalogue(database),
         )
         prompts = self.knowledge.prompts()
         self._asker = Asker(self._providers(files.lineup), self.purses, prompts)

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_worker.answers.claims import Answer
+from llm_worker.answers.claims import Answer, Notes
 from llm_worker.asking.estimate import most_tokens
 from llm_worker.asking.seams import Ready, Why
-from llm_worker.cache.key import cache_key
+from llm_worker.cache.key import cache_key, is_personal
 from llm_worker.cache.postgres import AnswerCache, Elsewhere, Hit
-from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.conversation.erasure import BY_PERSON, Erasure
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.summaries import Summaries
@@ -56,7 +55,6 @@ class KnowingDesk:
     conversations: Conversations
     erasure: Erasure
     summaries: Summaries
-    catalogue: Catalogue
     handover: HandOver | None
     """None: nobody to pass questions on to."""
     policy: MemoryPolicy
@@ -81,28 +79,17 @@ class KnowingDesk:
             return None
         return await self._frequent(event, question) or await self._from_cache(event, question)
 
-    def turn(self, event: Event[Any], question: Question, answer: Answer) -> NewTurn:
+    def notes(self, event: Event[Any], question: Question, answer: Answer) -> Notes:
         """See ``Desk``."""
-        asked = cap(sanitize(question.whole), _REMEMBERED_CHARS)
-        return NewTurn(
-            conversation=event.key,
-            person=person_of(event),
-            language=question.language,
-            event_id=event.id,
-            question=asked,
-            answer=answer.text,
-            tokens=most_tokens(asked) + most_tokens(answer.text),
+        is_shared = self.cache is not None and not is_personal(question.whole)
+        return Notes(
+            turn=self._turn(event, question, answer),
+            shared_for_s=self.cache.ttl_s if self.cache is not None and is_shared else None,
         )
 
-    async def noted(
-        self, event: Event[Any], question: Question, answer: Answer, *, open_tokens: int | None
-    ) -> None:
-        """Let others have the answer, and see that the conversation stays short."""
-        if self.cache is not None and not self._is_personal(question):
-            await self.cache.keep(event.id, text=answer.text, model=answer.model)
-        if open_tokens is None:
-            await self._remember(event, question, answer)
-        else:
+    def stored(self, event: Event[Any], *, open_tokens: int | None) -> None:
+        """See that the conversation stays short."""
+        if open_tokens is not None:
             self._keep_short(event.key, open_tokens)
 
     async def unanswered(self, event: Event[Any]) -> None:
@@ -146,10 +133,10 @@ class KnowingDesk:
         return Ready(answer=answer)
 
     async def _from_cache(self, event: Event[Any], question: Question) -> Ready | None:
-        key = await self._key(event, question)
+        key = self._key(question)
         if key is None or self.cache is None:
             return None
-        match await self.cache.look(key, scope=question.tenant, event_id=event.id):
+        match await self.cache.look(key, scope=question.tenant, event_id=event.id, conversation=event.key):
             case Hit(text=text, event_id=origin):
                 names.LLM_UNCALLED.labels("cache").inc()
                 log.info("answered_from_cache", event_id=event.id, answered_first=origin)
@@ -166,30 +153,33 @@ class KnowingDesk:
         if self.cache is not None:
             await self.cache.drop(event_id)
 
-    async def _key(self, event: Event[Any], question: Question) -> str | None:
-        """The question's name in the cache; None for one that is personal or continues a conversation."""
-        if self.cache is None or self._is_personal(question):
-            return None
-        past = await self.conversations.past(event.key, turns=1)
-        if not past.is_empty:
-            return None
-        return _key_of(question, context=f"{await self.catalogue.version()}:{self.instruction_version}")
+    def _key(self, question: Question) -> str | None:
+        """The question's name in the cache; None for one that is personal."""
+        return cache_key(
+            question.whole,
+            scope=question.tenant,
+            language=question.language,
+            instruction=self.instruction_version,
+        )
 
-    @staticmethod
-    def _is_personal(question: Question) -> bool:
-        """Whether its answer is nobody else's, as far as the question itself tells."""
-        return _key_of(question, context="") is None
+    def _turn(self, event: Event[Any], question: Question, answer: Answer) -> NewTurn:
+        asked = cap(sanitize(question.whole), _REMEMBERED_CHARS)
+        return NewTurn(
+            conversation=event.key,
+            person=person_of(event),
+            language=question.language,
+            event_id=event.id,
+            question=asked,
+            answer=answer.text,
+            tokens=most_tokens(asked) + most_tokens(answer.text),
+        )
 
     async def _remember(self, event: Event[Any], question: Question, answer: Answer) -> None:
-        self._keep_short(event.key, await self.conversations.add(self.turn(event, question, answer)))
+        self._keep_short(event.key, await self.conversations.add(self._turn(event, question, answer)))
 
     def _keep_short(self, conversation: str, open_tokens: int) -> None:
         if open_tokens > self.policy.summary_threshold:
             self.summaries.want(conversation)
-
-
-def _key_of(question: Question, *, context: str) -> str | None:
-    return cache_key(question.whole, scope=question.tenant, language=question.language, context=context)
 
 
 def person_of(event: Event[Any]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from llm_worker.answers.claims import Answer, Answered, Busy, Claim, OverBudget, Stored
+from llm_worker.answers.claims import Answer, Answered, Busy, Claim, Notes, OverBudget, Stored
 from llm_worker.budget.attend import attend
 from llm_worker.budget.book import Book, book_of
 from llm_worker.budget.books import LastVisit, Visited
@@ -214,7 +214,7 @@ class FakeAnswers:
         *,
         ended: Sequence[Ended] = (),
         used: UUID | None = None,
-        turn: NewTurn | None = None,
+        notes: Notes | None = None,
     ) -> Stored | None:
         """See ``Answers``."""
         row = self._held(claim)
@@ -222,7 +222,7 @@ class FakeAnswers:
         if row is None:
             return None
         row.answer = answer
-        return Stored(open_tokens=None if turn is None else self._table.remember(turn))
+        return Stored(open_tokens=None if notes is None else self._table.remember(notes.turn))
 
     def _held(self, claim: Claim) -> _Row | None:
         self._reach()

@@ -11,6 +11,7 @@ attempts, the fallbacks and hedges of its route, and the kills it met.
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,13 +30,14 @@ from llm_worker.question import Question, question_of
 from llm_worker.replies import answer_reply, apology_reply
 from llm_worker.scratch import QuestionMessage
 from llm_worker.spending.accounts import FROM_DELIVERY, Accounts, NoAccounts
-from llm_worker.spending.budget import USED_UP, limit_of
+from llm_worker.spending.budget import limit_of
 from llm_worker.spending.ledger import Uncalled
 from llm_worker.spending.rules import WhenUsedUp
 from posta import topics
 from posta.domain.envelope import Event
 from posta.domain.payloads import DiscordInteraction, EmailReceived
 from posta.engine.message import GivenUp, Message, Publish
+from posta.errors import Unavailable
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -113,7 +115,7 @@ class AnswerQuestions:
         """The reply to a question, as ``posta.engine.message.Handler`` wants it."""
         event = message.event
         kept = await self._paying.kept(event.id)
-        ready = await (self._kept(event, kept) if kept else self._ready(self._asked(message)))
+        ready = self._kept(event, kept) if kept else await self._ready(self._asked(message))
         self._admission.leave(event.id)
         reply = answer_reply(event, ready.answer.text, at=self._now())
         return [Publish(topic=topics.REPLIES_READY, event=reply), *ready.beside]
@@ -124,6 +126,8 @@ class AnswerQuestions:
         self._admission.leave(event.id)
         if not isinstance(event.data, DiscordInteraction | EmailReceived):
             return []
+        with suppress(Unavailable):  # then they wait until it counts as lost
+            await self._desk.unanswered(event)
         reply = apology_reply(event, at=self._now())
         log.warning(
             "question_given_up",
@@ -148,9 +152,9 @@ class AnswerQuestions:
         scratch = message.scratch if isinstance(message, QuestionMessage) else None
         return _Asked(event=event, question=question, wish=wish, scratch=scratch)
 
-    async def _kept(self, event: Event[Any], paid: Paid) -> Ready:
+    def _kept(self, event: Event[Any], paid: Paid) -> Ready:
         """The answer that could not be stored when it came, and is now."""
-        await self._desk.noted(event, question_of(event.data), paid.answer, open_tokens=paid.open_tokens)
+        self._desk.stored(event, open_tokens=paid.open_tokens)
         return Ready(answer=paid.answer)
 
     async def _ready(self, asked: _Asked) -> Ready:
@@ -212,18 +216,14 @@ class AnswerQuestions:
         return Ready(answer=answer)
 
     async def _with_turn(self, asked: _Asked, inquiry: Inquiry, turn: Turn) -> Ready:
-        remembers = partial(self._desk.turn, asked.event, asked.question)
-        match await self._paying.pay(
-            asked.question, inquiry, turn, remembers=remembers, scratch=asked.scratch
-        ):
+        notes_of = partial(self._desk.notes, asked.event, asked.question)
+        match await self._paying.pay(asked.question, inquiry, turn, notes_of=notes_of, scratch=asked.scratch):
             case Stopped() as stopped:
                 return await self._stop(asked, stopped)
             case Paid(answer=answer, found=found, open_tokens=open_tokens):
                 if found:
-                    self._found(asked, answer)
-                if answer.model != USED_UP:
-                    # Also what was found, should the process have died between storing it and noting it.
-                    await self._desk.noted(asked.event, asked.question, answer, open_tokens=open_tokens)
+                    return self._found(asked, answer)
+                self._desk.stored(asked.event, open_tokens=open_tokens)
                 return Ready(answer=answer)
 
     async def _stop(self, asked: _Asked, stopped: Stopped) -> Ready:

@@ -17,6 +17,7 @@ from llm_worker.faq.file import FaqFile
 from llm_worker.handover import HandOver
 from llm_worker.prompt import Prompt
 from llm_worker.prompts.builder import KnowingPrompts
+from llm_worker.prompts.sources import Sources
 from llm_worker.providers.lineup import Lineup
 from llm_worker.providers.rules import HandoverRules
 from llm_worker.rules import AnswerRules
@@ -41,10 +42,11 @@ class Knowledge:
     memory: MemorySettings
     cache: CacheSettings
     handover: HandoverRules
+    catalogue: Catalogue
 
     def prompts(self) -> KnowingPrompts:
         """What builds prompts."""
-        return KnowingPrompts(self.rules, self._conversations, self._catalogue, self.memory.policy())
+        return KnowingPrompts(self.rules, Sources(self.database, self.catalogue), self.memory.policy())
 
     def summaries(self, summarise: Summarise) -> Summaries:
         """What keeps conversations short."""
@@ -59,7 +61,6 @@ class Knowledge:
             conversations=self._conversations,
             erasure=Erasure(self.database),
             summaries=summaries,
-            catalogue=self._catalogue,
             handover=self._handover,
             policy=self.memory.policy(),
             instruction_version=self.rules.version,
@@ -77,10 +78,6 @@ class Knowledge:
     @property
     def _conversations(self) -> Conversations:
         return Conversations(self.database)
-
-    @property
-    def _catalogue(self) -> Catalogue:
-        return Catalogue(self.database)
 
 
 def summarise_by(asker: Asker, lineup_now: Callable[[], Lineup], ledger: Ledger) -> Summarise:

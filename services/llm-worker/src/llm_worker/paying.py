@@ -12,13 +12,22 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llm_worker.answers.claims import Answer, Answered, Answers, Busy, Claim, ClaimLost, OverBudget, Stored
+from llm_worker.answers.claims import (
+    Answer,
+    Answered,
+    Answers,
+    Busy,
+    Claim,
+    ClaimLost,
+    Notes,
+    OverBudget,
+    Stored,
+)
 from llm_worker.answers.lease import renewed
 from llm_worker.answers.unsaved import Kept, Unsaved
 from llm_worker.asking.admission import Admission
 from llm_worker.asking.asker import Asker, Refusal
 from llm_worker.asking.turns import Inquiry, NoTurn, Turn
-from llm_worker.conversation.turn import NewTurn
 from llm_worker.prompt import Prompt
 from llm_worker.providers.completion import Completion
 from llm_worker.question import Question
@@ -35,8 +44,8 @@ _AFTER_LEASE_S = 0.1
 _AFTER_LOSS_S = 0.5
 """Soon: the next handling learns from the store how long the new owner's lease still runs."""
 
-Remembers = Callable[[Answer], NewTurn | None]
-"""What a conversation is to remember of the question with this answer; None: nothing."""
+NotesOf = Callable[[Answer], Notes | None]
+"""What is noted with an answer when it is stored; None: nothing."""
 Finish = Callable[[str, Prompt, Language], str]
 """The last look at what a model wrote to a prompt: what of it the person is shown."""
 
@@ -49,7 +58,7 @@ class Paid:
     found: bool
     """It was paid for before."""
     open_tokens: int | None = None
-    """Of the conversation that it is remembered in, not yet summarised; None: not remembered with it."""
+    """Of the conversation that it is remembered in, not yet summarised; None: it was not stored just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +109,11 @@ class Paying:
         return Paid(answer=unsaved.answer, found=False, open_tokens=stored.open_tokens)
 
     async def pay(
-        self, question: Question, inquiry: Inquiry, turn: Turn, *, remembers: Remembers, scratch: str | None
+        self, question: Question, inquiry: Inquiry, turn: Turn, *, notes_of: NotesOf, scratch: str | None
     ) -> Paid | Stopped:
         """The answer, by the call that ``turn`` is for unless it was paid for before.
 
-        What is remembered of it is stored with it, so that no crash comes between.
+        What is noted of it is stored with it, so that no crash comes between.
         """
         try:
             claimed = await self._answers.claim(inquiry.event_id, scratch=scratch, call=turn.call)
@@ -127,7 +136,7 @@ class Paying:
                 if claim.warns:
                     note_warning(turn.call)
                 try:
-                    return await self._pay(claim, question, inquiry, turn, remembers)
+                    return await self._pay(claim, question, inquiry, turn, notes_of)
                 except BudgetUsedUp:
                     note_refused(question.tenant, event_id=inquiry.event_id, first=False)
                     return Stopped(claim=claim)
@@ -144,7 +153,7 @@ class Paying:
         await self._answers.release(stopped.claim)
 
     async def _pay(
-        self, claim: Claim, question: Question, inquiry: Inquiry, turn: Turn, remembers: Remembers
+        self, claim: Claim, question: Question, inquiry: Inquiry, turn: Turn, notes_of: NotesOf
     ) -> Paid:
         tab = inquiry.tab
         try:
@@ -153,7 +162,7 @@ class Paying:
                 said = await self._say(claim, inquiry, turn)
                 answer = self._worth_keeping(said, question, inquiry.prompt)
                 ended = tab.close()
-                kept = Kept(claim=claim, answer=answer, ended=ended, used=tab.used, turn=remembers(answer))
+                kept = Kept(claim=claim, answer=answer, ended=ended, used=tab.used, notes=notes_of(answer))
                 self._unsaved.keep(kept)
                 # Shielded: whoever cancels us now gains milliseconds and loses a paid answer.
                 stored = await asyncio.shield(self._store(kept))
@@ -169,7 +178,7 @@ class Paying:
 
     async def _store(self, kept: Kept) -> Stored | None:
         return await self._answers.store(
-            kept.claim, kept.answer, ended=kept.ended, used=kept.used, turn=kept.turn
+            kept.claim, kept.answer, ended=kept.ended, used=kept.used, notes=kept.notes
         )
 
     async def _say(self, claim: Claim, inquiry: Inquiry, turn: Turn) -> Completion | Refusal:

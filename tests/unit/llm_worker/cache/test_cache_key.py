@@ -5,8 +5,8 @@ import pytest
 from llm_worker.cache.key import cache_key
 
 
-def _key(text, scope="guild:1", language="es", context="1:a"):
-    return cache_key(text, scope=scope, language=language, context=context)
+def _key(text, scope="guild:1", language="es", instruction="a"):
+    return cache_key(text, scope=scope, language=language, instruction=instruction)
 
 
 def test_the_same_question_in_other_dress_has_the_same_name():
@@ -15,10 +15,8 @@ def test_the_same_question_in_other_dress_has_the_same_name():
     assert _key("Hola, buenas: que MATERIAL es la sudadera basica") == key
 
 
-@pytest.mark.parametrize(
-    "other", [{"scope": "guild:2"}, {"language": "en"}, {"context": "2:a"}, {"context": "1:b"}]
-)
-def test_another_scope_language_catalogue_or_instruction_has_another_name(other):
+@pytest.mark.parametrize("other", [{"scope": "guild:2"}, {"language": "en"}, {"instruction": "b"}])
+def test_another_scope_language_or_instruction_has_another_name(other):
     assert _key("What is it made of?", **other) != _key("What is it made of?")
 
 

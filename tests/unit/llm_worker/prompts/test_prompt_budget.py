@@ -15,6 +15,7 @@ from llm_worker.asking.estimate import most_tokens
 from llm_worker.catalogue.product import Product
 from llm_worker.conversation.turn import MemoryPolicy, Past, Turn
 from llm_worker.prompts.builder import KnowingPrompts
+from llm_worker.prompts.sources import Sourced
 from llm_worker.question import question_of
 from llm_worker.rules import load_rules
 
@@ -27,26 +28,20 @@ TURNS = tuple(Turn(number=n, question=f"asked {n}", answer="a" * 9_000, tokens=9
 
 
 class Shelf:
-    """Conversations and a catalogue that answer from memory, and note what they were asked."""
+    """Sources that answer from memory, and note what they were asked."""
 
     def __init__(self, *, turns=TURNS, goods=GOODS, imports=1):
         self.turns, self.goods, self.imports = turns, goods, imports
         self.asked = []
 
-    async def past(self, conversation, *, turns):
-        return Past(summary="They met.", turns=self.turns[len(self.turns) - turns :] if turns else ())
-
-    async def search(self, text, *, limit=3):
+    async def look_up(self, conversation, text, *, turns):
         self.asked.append(text)
-        return self.goods[:limit]
-
-    async def version(self):
-        return self.imports
+        past = Past(summary="They met.", turns=self.turns[len(self.turns) - turns :] if turns else ())
+        return Sourced(past=past, products=self.goods[:3], catalogue_version=self.imports)
 
 
 def build(event, shelf=None, **policy):
-    shelf = shelf or Shelf()
-    prompts = KnowingPrompts(RULES, shelf, shelf, MemoryPolicy(**policy))
+    prompts = KnowingPrompts(RULES, shelf or Shelf(), MemoryPolicy(**policy))
     return prompts.build(event, question_of(event.data))
 
 

@@ -30,6 +30,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """What is written down in the moment an answer is stored, so that no crash comes between."""
+
+    turn: NewTurn
+    """What its conversation remembers."""
+    shared_for_s: float | None = None
+    """How long others who ask the same are given it; None: it is nobody else's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to call the provider for one event."""
 
@@ -67,7 +77,7 @@ class OverBudget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """The answer is kept for good, and the turn that came with it is remembered."""
+    """The answer is kept for good, and what came with it is noted."""
 
     open_tokens: int | None = None
     """Of the conversation's turns that are not yet summarised; None: no turn came with it."""
@@ -119,9 +129,9 @@ class Answers(Protocol):
         *,
         ended: Sequence[Ended] = (),
         used: UUID | None = None,
-        turn: NewTurn | None = None,
+        notes: Notes | None = None,
     ) -> Stored | None:
-        """Keep the answer for good, and ``turn`` with it; None, and nothing kept, when the claim is lost.
+        """Keep the answer for good, and ``notes`` with it; None, and nothing kept, when the claim is lost.
 
         Safe to repeat. What calls came to is entered in any case; ``used`` is the one that gave the answer.
         """

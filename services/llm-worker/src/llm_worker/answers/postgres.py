@@ -6,9 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
-from llm_worker.answers.claims import Answer, Answered, Busy, Claim, OverBudget, Stored
+from llm_worker.answers.claims import Answer, Answered, Busy, Claim, Notes, OverBudget, Stored
+from llm_worker.cache.sql import shared
 from llm_worker.conversation.sql import IS_HELD, held, remember_values, remembered
-from llm_worker.conversation.turn import NewTurn
 from llm_worker.spending.budget import BudgetUsedUp
 from llm_worker.spending.call import Call, Ended
 from llm_worker.spending.sql import reserve, reserve_values, settle, settle_values
@@ -86,30 +86,31 @@ UPDATE answer
  WHERE event_id = $1 AND owner = $2 AND fence = $3 {after}
 RETURNING fence
 """
-_STORE_VALUES, _SETTLE_VALUES = 7, 8
+_STORE_VALUES, _SETTLE_VALUES, _TURN_VALUES = 7, 8, 7
 _RELEASE_SETTLED = f"""
 WITH released AS ({_RELEASE} RETURNING fence), {settle(4)} SELECT count(*) FROM released
 """  # noqa: S608 - constants, put together
 _SETTLE = f"WITH {settle(1)} SELECT count(*) FROM settled"  # noqa: S608 - constants, put together
 
 
-def _storing(*, settles: bool, remembers: bool) -> str:
-    """The statement that stores an answer, with what calls came to and the turn if they come with it."""
-    after_settling = _STORE_VALUES + 1 + (_SETTLE_VALUES if settles else 0)
+def _storing(*, settles: bool, notes: bool) -> str:
+    """The statement that stores an answer, with what calls came to and what is noted if they come with it."""
+    noting = _STORE_VALUES + 1 + (_SETTLE_VALUES if settles else 0)
     parts = [
-        held(after_settling) if remembers else "",
-        f"stored AS ({_STORE.format(after=f'AND {IS_HELD}' if remembers else '')})",
+        held(noting) if notes else "",
+        f"stored AS ({_STORE.format(after=f'AND {IS_HELD}' if notes else '')})",
         settle(_STORE_VALUES + 1, is_kept="EXISTS (SELECT FROM stored)") if settles else "",
-        remembered(after_settling, source="stored") if remembers else "",
+        remembered(noting, source="stored") if notes else "",
+        shared(event=1, text=4, model=5, ttl=noting + _TURN_VALUES, source="stored") if notes else "",
     ]
-    open_tokens = "(SELECT open_tokens FROM remembered)" if remembers else "NULL::int"
+    open_tokens = "(SELECT open_tokens FROM remembered)" if notes else "NULL::int"
     return f"WITH {', '.join(filter(None, parts))} SELECT {open_tokens} AS open_tokens FROM stored"  # noqa: S608 - constants
 
 
 _STORING = {
-    (settles, remembers): _storing(settles=settles, remembers=remembers)
+    (settles, notes): _storing(settles=settles, notes=notes)
     for settles in (True, False)
-    for remembers in (True, False)
+    for notes in (True, False)
 }
 
 
@@ -180,15 +181,15 @@ class PostgresAnswers:
         *,
         ended: Sequence[Ended] = (),
         used: UUID | None = None,
-        turn: NewTurn | None = None,
+        notes: Notes | None = None,
     ) -> Stored | None:
         """See ``Answers``."""
-        statement = _STORING[bool(ended), turn is not None]
+        statement = _STORING[bool(ended), notes is not None]
         values: tuple[object, ...] = (answer.text, answer.model, answer.tokens_in, answer.tokens_out)
         if ended:
             values += settle_values(ended, used=used)
-        if turn is not None:
-            values += remember_values(turn)
+        if notes is not None:
+            values += (*remember_values(notes.turn), notes.shared_for_s)
         async with self._database.connection() as connection:
             row = await connection.fetchrow(statement, claim.event_id, self._owner, claim.fence, *values)
         return None if row is None else Stored(open_tokens=row["open_tokens"])

@@ -4,8 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
-from llm_worker.answers.claims import Answer, Claim
-from llm_worker.conversation.turn import NewTurn
+from llm_worker.answers.claims import Answer, Claim, Notes
 from llm_worker.spending.call import Ended
 
 MAX_ANSWERS = 2000
@@ -20,7 +19,7 @@ class Kept:
     answer: Answer
     ended: tuple[Ended, ...] = ()
     used: UUID | None = None
-    turn: NewTurn | None = None
+    notes: Notes | None = None
 
 
 class Unsaved:
@@ -31,7 +30,7 @@ class Unsaved:
         self._answers: OrderedDict[str, Kept] = OrderedDict()
 
     def keep(self, kept: Kept) -> None:
-        """Remember the answer, what it cost, and the turn it makes."""
+        """Remember the answer, what it cost, and what is noted with it."""
         event_id = kept.claim.event_id
         self._answers[event_id] = kept
         self._answers.move_to_end(event_id)

@@ -1,15 +1,14 @@
 """Where other parts of the service plug in: what is asked, and what needs no asking.
 
 question ─▶ Desk.ready ─▶ an answer without a call ────────────────▶ reply
-                └ None ─▶ PromptBuilder.build ─▶ (no room: waits) ─▶ call ─▶ Desk.noted
+                └ None ─▶ PromptBuilder.build ─▶ (no room: waits) ─▶ call ─▶ stored with Desk.notes
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from llm_worker.answers.claims import Answer
-from llm_worker.conversation.turn import NewTurn
+from llm_worker.answers.claims import Answer, Notes
 from llm_worker.prompt import Prompt, build_prompt
 from llm_worker.providers.lineup import Route
 from llm_worker.question import Question
@@ -65,16 +64,14 @@ class Desk(Protocol):
         """Pass the question on to a person; None when there is nobody to pass it on to."""
         ...
 
-    def turn(self, event: Event[Any], question: Question, answer: Answer) -> NewTurn | None:
-        """What the conversation is to remember of the question with a model's ``answer``; None: nothing."""
+    def notes(self, event: Event[Any], question: Question, answer: Answer) -> Notes | None:
+        """What is noted in the moment a model's ``answer`` is stored; None: nothing."""
         ...
 
-    async def noted(
-        self, event: Event[Any], question: Question, answer: Answer, *, open_tokens: int | None
-    ) -> None:
-        """A model answered; its answer is stored already.
+    def stored(self, event: Event[Any], *, open_tokens: int | None) -> None:
+        """A model's answer is stored, and what was to be noted with it.
 
-        If the turn was stored with it, ``open_tokens`` is what the conversation has that is not summarised.
+        ``open_tokens``: of the conversation, not yet summarised; None: nothing was noted.
         """
         ...
 
@@ -116,13 +113,11 @@ class EmptyDesk:
         """See ``Desk``."""
         return None
 
-    def turn(self, event: Event[Any], question: Question, answer: Answer) -> NewTurn | None:  # noqa: ARG002
+    def notes(self, event: Event[Any], question: Question, answer: Answer) -> Notes | None:  # noqa: ARG002
         """See ``Desk``."""
         return None
 
-    async def noted(
-        self, event: Event[Any], question: Question, answer: Answer, *, open_tokens: int | None
-    ) -> None:
+    def stored(self, event: Event[Any], *, open_tokens: int | None) -> None:
         """See ``Desk``."""
 
     async def unanswered(self, event: Event[Any]) -> None:

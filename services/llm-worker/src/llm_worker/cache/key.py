@@ -6,6 +6,7 @@ question inside a conversation, whose answer may depend on what was said before.
 
 import hashlib
 import re
+from functools import lru_cache
 
 from llm_worker.words.vocabulary import Vocabulary
 from llm_worker.words.wording import words_of
@@ -25,15 +26,21 @@ _PERSONAL = Vocabulary.of({"personal": [term.strip() for term in _PERSONAL_TERMS
 _NAMES_SOMETHING = re.compile(r"\d{4,}|#\s?\d|\bn[.º°]\s?\d|\S@\S|https?://|<[@#:]", re.IGNORECASE)
 
 
-def cache_key(text: str, *, scope: str, language: str, context: str) -> str | None:
-    """The question's name within ``scope`` (a tenant) and ``context`` (catalogue and instruction version).
+def cache_key(text: str, *, scope: str, language: str, instruction: str) -> str | None:
+    """The question's name within ``scope`` (a tenant) and the version of the ``instruction``.
 
-    None: its answer is nobody else's.
+    None: its answer is nobody else's. The catalogue's version is added where the answer is looked for.
     """
-    if _NAMES_SOMETHING.search(text):
+    if is_personal(text):
         return None
-    words = words_of(text)
-    if not _FEWEST_WORDS <= len(words) <= _MOST_WORDS or _PERSONAL.find(words):
-        return None
-    named = "\x1f".join((scope, language, context, " ".join(words)))
+    named = "\x1f".join((scope, language, instruction, " ".join(words_of(text))))
     return hashlib.sha256(named.encode()).hexdigest()
+
+
+@lru_cache(maxsize=64)  # asked when it comes, and when its answer is stored
+def is_personal(text: str) -> bool:
+    """Whether its answer is nobody else's, as far as the question itself tells, or it is hard to tell."""
+    if _NAMES_SOMETHING.search(text):
+        return True
+    words = words_of(text)
+    return not _FEWEST_WORDS <= len(words) <= _MOST_WORDS or bool(_PERSONAL.find(words))

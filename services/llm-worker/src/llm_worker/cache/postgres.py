@@ -1,38 +1,40 @@
 """The answer cache in PostgreSQL: one worker asks, the others wait for what it hears.
 
-(no row, expired, or the asker's time is over) ──look──▶ Mine: ask, then keep
+(no row, expired, or the asker's time is over) ──look──▶ Mine: ask; shared when the answer is stored
 asking ──look──▶ Elsewhere(wait)                 ready ──look──▶ Hit
 """
 
 from dataclasses import dataclass
 
+from llm_worker.catalogue.sql import VERSION
+from llm_worker.conversation.sql import is_new
 from posta.postgres.pool import Database
 
-_LOOK = """
-INSERT INTO cached_answer AS c (key, scope, state, event_id, asking_until, expires_at)
-VALUES ($1, $2, 'asking', $3, clock_timestamp() + make_interval(secs => $4),
-        clock_timestamp() + make_interval(secs => $4))
-ON CONFLICT (key) DO UPDATE SET state = 'asking', event_id = excluded.event_id, text = NULL, model = NULL,
-       asking_until = excluded.asking_until, expires_at = excluded.expires_at, created_at = clock_timestamp()
- WHERE (c.state = 'ready' AND c.expires_at <= clock_timestamp())
-    OR (c.state = 'asking' AND (c.asking_until <= clock_timestamp() OR c.event_id = excluded.event_id))
-RETURNING key
-"""
-_HIT = """
-UPDATE cached_answer SET hits = hits + 1 WHERE key = $1 AND state = 'ready' RETURNING text, model, event_id
-"""
-_WAIT = """
-SELECT extract(epoch FROM asking_until - clock_timestamp())::float8 FROM cached_answer
- WHERE key = $1 AND state = 'asking'
-"""
+_LOOK = f"""
+WITH named AS (SELECT $1 || ':' || {VERSION} AS key WHERE {is_new(5)}),
+taken AS (
+    INSERT INTO cached_answer AS c (key, scope, state, event_id, asking_until, expires_at)
+    SELECT key, $2, 'asking', $3, clock_timestamp() + make_interval(secs => $4),
+           clock_timestamp() + make_interval(secs => $4) FROM named
+    ON CONFLICT (key) DO UPDATE SET state = 'asking', event_id = excluded.event_id, text = NULL, model = NULL,
+           asking_until = excluded.asking_until, expires_at = excluded.expires_at,
+           created_at = clock_timestamp()
+     WHERE (c.state = 'ready' AND c.expires_at <= clock_timestamp())
+        OR (c.state = 'asking' AND (c.asking_until <= clock_timestamp() OR c.event_id = excluded.event_id))
+    RETURNING key
+), hit AS (
+    UPDATE cached_answer SET hits = hits + 1
+     WHERE key = (SELECT key FROM named) AND state = 'ready' AND NOT EXISTS (SELECT FROM taken)
+    RETURNING text, model, event_id
+)
+SELECT EXISTS (SELECT FROM named) AS shareable, EXISTS (SELECT FROM taken) AS mine,
+       (SELECT ROW(text, model, event_id) FROM hit) AS hit,
+       (SELECT extract(epoch FROM asking_until - clock_timestamp())::float8 FROM cached_answer
+         WHERE key = (SELECT key FROM named) AND state = 'asking') AS left_s
+"""  # noqa: S608 - constants, put together
 _SHARED = """
 SELECT scope, count(*)::int AS answers, sum(hits)::int AS hits FROM cached_answer
  WHERE state = 'ready' AND expires_at > clock_timestamp() GROUP BY scope ORDER BY hits DESC, scope
-"""
-_KEEP = """
-UPDATE cached_answer SET state = 'ready', text = $2, model = $3, asking_until = NULL,
-       expires_at = clock_timestamp() + make_interval(secs => $4)
- WHERE event_id = $1 AND state = 'asking'
 """
 
 
@@ -74,24 +76,27 @@ class AnswerCache:
 
     def __init__(self, database: Database, *, ttl_s: float, asking_s: float) -> None:
         self._database = database
-        self._ttl_s = ttl_s
+        self.ttl_s = ttl_s
+        """How long others are given an answer."""
         self._asking_s = asking_s
 
-    async def look(self, key: str, *, scope: str, event_id: str) -> Hit | Mine | Elsewhere:
-        """Find the answer, or take it on to ask for it."""
-        async with self._database.connection() as connection:
-            if await connection.fetchval(_LOOK, key, scope, event_id, self._asking_s) is not None:
-                return Mine()
-            row = await connection.fetchrow(_HIT, key)
-            if row is not None:
-                return Hit(text=row["text"], model=row["model"], event_id=row["event_id"])
-            left_s = await connection.fetchval(_WAIT, key)
-        return Elsewhere(left_s=max(0.0, left_s or 0.0))
+    async def look(
+        self, key: str, *, scope: str, event_id: str, conversation: str
+    ) -> Hit | Mine | Elsewhere | None:
+        """Find the answer that this version of the catalogue was asked for, or take it on to ask for it.
 
-    async def keep(self, event_id: str, *, text: str, model: str) -> None:
-        """Keep what ``event_id`` heard, if it looked for an answer and no other took over."""
+        None: the question goes on with a conversation, so its answer may depend on what was said.
+        """
         async with self._database.connection() as connection:
-            await connection.execute(_KEEP, event_id, text, model, self._ttl_s)
+            (row,) = await connection.fetch(_LOOK, key, scope, event_id, self._asking_s, conversation)
+        if not row["shareable"]:
+            return None
+        if row["mine"]:
+            return Mine()
+        if row["hit"] is not None:
+            text, model, origin = row["hit"]
+            return Hit(text=text, model=model, event_id=origin)
+        return Elsewhere(left_s=max(0.0, row["left_s"] or 0.0))
 
     async def shared(self) -> list[Shared]:
         """What each scope shares now, the most used first."""

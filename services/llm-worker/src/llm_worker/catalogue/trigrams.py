@@ -3,7 +3,6 @@
 The measure of PostgreSQL's pg_trgm: shared groups over all groups, of the word padded with blanks.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 ALIKE = 0.45
@@ -17,11 +16,6 @@ def trigrams(word: str) -> frozenset[str]:
     """The groups of three letters of ``word``, padded with two blanks before and one after."""
     padded = f"  {word} "
     return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
-
-
-def trigrams_of(words: Iterable[str]) -> list[str]:
-    """All groups of all words that are long enough, sorted."""
-    return sorted({group for word in words if len(word) >= SHORTEST for group in trigrams(word)})
 
 
 def likeness(one: str, other: str) -> float:

@@ -7,18 +7,11 @@ add ──▶ open turns ──(over the threshold)──▶ claim ──▶ LLM
 
 from dataclasses import dataclass
 
-from llm_worker.conversation.sql import ADD, remember_values
+from llm_worker.conversation.sql import ADD, past_columns, past_of, remember_values
 from llm_worker.conversation.turn import NewTurn, Past, Turn, to_summarise
 from posta.postgres.pool import Database
 
-_PAST = """
-SELECT c.summary, t.number, t.question, t.answer, t.tokens
-  FROM conversation c LEFT JOIN LATERAL (
-       SELECT number, question, answer, tokens FROM conversation_turn
-        WHERE conversation = c.id AND number > c.summarised_to AND question <> ''
-        ORDER BY number DESC LIMIT $2) t ON true
- WHERE c.id = $1 ORDER BY t.number
-"""
+_PAST = f"SELECT {past_columns(1)}"
 _CLAIM = """
 UPDATE conversation SET fence = fence + 1, claimed_until = now() + make_interval(secs => $2)
  WHERE id = $1 AND (claimed_until IS NULL OR claimed_until < now())
@@ -60,15 +53,8 @@ class Conversations:
     async def past(self, conversation: str, *, turns: int) -> Past:
         """What was said: the summary and the last ``turns`` turns after it."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_PAST, conversation, turns)
-        if not rows:
-            return Past()
-        found = tuple(
-            Turn(number=row["number"], question=row["question"], answer=row["answer"], tokens=row["tokens"])
-            for row in rows
-            if row["number"] is not None
-        )
-        return Past(summary=rows[0]["summary"], turns=found)
+            (row,) = await connection.fetch(_PAST, conversation, turns)
+        return past_of(row)
 
     async def add(self, turn: NewTurn) -> int:
         """Add a turn, once for each event; returns the tokens of the turns not yet summarised."""

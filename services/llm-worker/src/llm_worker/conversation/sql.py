@@ -1,6 +1,8 @@
-"""SQL that adds a turn to its conversation, alone or inside the statement that stores an answer."""
+"""SQL of conversations that also stands inside other statements: what was said, and a turn that is added."""
 
-from llm_worker.conversation.turn import NewTurn
+from typing import Any
+
+from llm_worker.conversation.turn import NewTurn, Past, Turn
 
 ADD = "SELECT conversation_add($1, $2, $3, $4, $5, $6, $7)"
 """Adds a turn once for each event; gives the tokens of the turns that are not yet summarised."""
@@ -33,3 +35,32 @@ def remember_values(turn: NewTurn) -> tuple[object, ...]:
         turn.answer,
         turn.tokens,
     )
+
+
+def past_columns(first: int) -> str:
+    """The columns ``summary`` and ``turns``; parameters from number ``first``: conversation, most turns."""
+    return f"""
+(SELECT summary FROM conversation WHERE id = ${first}) AS summary,
+ARRAY(SELECT ROW(t.number, t.question, t.answer, t.tokens)
+        FROM conversation c CROSS JOIN LATERAL (
+             SELECT number, question, answer, tokens FROM conversation_turn
+              WHERE conversation = c.id AND number > c.summarised_to AND question <> ''
+              ORDER BY number DESC LIMIT ${first + 1}) t
+       WHERE c.id = ${first} ORDER BY t.number) AS turns"""  # noqa: S608 - constants
+
+
+def past_of(row: Any) -> Past:
+    """What the ``past_columns`` of a row tell."""
+    turns = tuple(
+        Turn(number=number, question=question, answer=answer, tokens=tokens)
+        for number, question, answer, tokens in row["turns"]
+    )
+    return Past(summary=row["summary"] or "", turns=turns)
+
+
+def is_new(number: int) -> str:
+    """The condition that nothing is known of the conversation that is parameter ``number``."""
+    return f"""
+NOT EXISTS (SELECT FROM conversation c WHERE c.id = ${number} AND (c.summary <> '' OR EXISTS (
+            SELECT FROM conversation_turn t
+             WHERE t.conversation = c.id AND t.number > c.summarised_to AND t.question <> '')))"""  # noqa: S608 - constants

@@ -1,6 +1,5 @@
 """Builds a question's prompt within its budget: few products, few turns, and each part's tokens counted."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,10 @@ from opentelemetry import trace
 from llm_worker.asking.estimate import most_tokens
 from llm_worker.catalogue.excerpt import chosen_products, excerpt
 from llm_worker.catalogue.intent import Intent, intents_of
-from llm_worker.catalogue.postgres import Catalogue
-from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.turn import MemoryPolicy
 from llm_worker.prompt import Prompt
 from llm_worker.prompts.composed import Parts, compose
+from llm_worker.prompts.sources import Sources
 from llm_worker.question import Question
 from llm_worker.rules import AnswerRules
 from llm_worker.text import cap, sanitize
@@ -32,28 +30,24 @@ class KnowingPrompts:
     """The ``PromptBuilder`` that looks up what was said and what is for sale."""
 
     rules: AnswerRules
-    conversations: Conversations
-    catalogue: Catalogue
+    sources: Sources
     policy: MemoryPolicy
 
     async def build(self, event: Event[Any], question: Question) -> Prompt:
         """The prompt. Raises ``Unavailable`` while the database is away."""
         asked = sanitize(f"{question.subject}\n\n{question.text}" if question.subject else question.text)
         question_part = cap(asked, self.rules.max_question_chars)
-        past, found = await asyncio.gather(
-            self.conversations.past(event.key, turns=self.policy.turns_limit),
-            self.catalogue.search(question_part),
-        )
+        found = await self.sources.look_up(event.key, question_part, turns=self.policy.turns_limit)
         intents = intents_of(question_part)
         parts = Parts(
             question=question_part,
-            catalogue=excerpt(found, intents),
-            past=past,
-            products=tuple(chosen_products(found, intents)),
-            quotes=bool(found) or (bool(intents & _QUOTED) and await self.catalogue.version() > 0),
+            catalogue=excerpt(found.products, intents),
+            past=found.past,
+            products=tuple(chosen_products(found.products, intents)),
+            quotes=bool(found.products) or (bool(intents & _QUOTED) and found.catalogue_version > 0),
         )
         system = self.rules.instruction(
-            question.language, with_catalogue=bool(parts.catalogue), with_conversation=not past.is_empty
+            question.language, with_catalogue=bool(parts.catalogue), with_conversation=not found.past.is_empty
         )
         _account(event.id, {"instruction": system, **parts.blocks()})
         return compose(system, parts)
