@@ -140,3 +140,18 @@ def test_a_mistyped_word_is_like_the_right_one_and_another_word_is_not():
     assert likeness("sudaera", "sudadera") >= ALIKE
     assert likeness("sudadera", "sudadera") == 1
     assert likeness("gorra", "sudadera") < ALIKE
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.upper, str.title, lambda text: text.replace("s", "ſ")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5 €", "$5", "£ 5", "5 euros", "5 eur", "USD 5", "5 gbp", "5 dólares", "5 dolar", "5 dollars",
+        "5 libras", "5 pounds", "3 left", "3 remaining", "3 in stock", "3 available", "3 en stock",
+        "3 en existencias", "3 disponibles", "3 restantes", "3 units", "3 pieces", "3 pcs", "3 unidades",
+        "3 uds.", "3 piezas", "queda 3", "quedan 3", "stock: 3", "existencias: 3", "twenty euros",
+        "quedan tres", "three left", "tres unidades",
+    ],
+)  # fmt: skip
+def test_every_word_that_makes_a_number_a_figure_is_looked_for_in_any_case(text, spelled):
+    assert len(figures_in(f"well, {spelled(text)} then")) == 1

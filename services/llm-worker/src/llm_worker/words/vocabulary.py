@@ -5,14 +5,15 @@ A term is a word (``talla``), the beginning of one (``envi*``) or several in a r
 to the question's subject, and that is what tells a different question from the same one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import StringConstraints
 
+_LONGEST = 60
 Term = Annotated[
-    str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9]+\*?( [a-z0-9]+\*?)*$")
+    str, StringConstraints(min_length=1, max_length=_LONGEST, pattern=r"^[a-z0-9]+\*?( [a-z0-9]+\*?)*$")
 ]
 """How a term is written in a rules file."""
 Found = Mapping[str, frozenset[int]]
@@ -22,47 +23,47 @@ Found = Mapping[str, frozenset[int]]
 @dataclass(frozen=True, slots=True)
 class _Term:
     concept: str
-    parts: tuple[str, ...]
+    rest: tuple[str, ...]
+    """The words after the first."""
 
-    def covers(self, words: Sequence[str], at: int) -> int:
-        """How many words from ``at`` on it covers; 0: it is not there."""
-        parts = self.parts
-        if at + len(parts) > len(words):
-            return 0
-        for offset, part in enumerate(parts):
-            word = words[at + offset]
+    def follows(self, words: Sequence[str], at: int) -> bool:
+        """Whether its other words stand from ``at`` on."""
+        if at + len(self.rest) > len(words):
+            return False
+        for word, part in zip(words[at:], self.rest, strict=False):
             if not (word.startswith(part[:-1]) if part.endswith("*") else word == part):
-                return 0
-        return len(parts)
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Every term, by the first letters of its first word."""
+    """Every term, by its first word or the beginning of it."""
 
-    _terms: dict[str, list[_Term]] = field(default_factory=dict)
+    _by_word: dict[str, list[_Term]] = field(default_factory=dict)
+    _by_beginning: dict[str, list[_Term]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, concepts: Mapping[str, Iterable[str]]) -> "Vocabulary":
         """The vocabulary of ``concepts``: names and their terms (lower case, without accents)."""
-        terms: dict[str, list[_Term]] = {}
+        vocabulary = cls()
         for concept, texts in concepts.items():
             for text in texts:
-                parts = tuple(text.split())
-                terms.setdefault(parts[0][:_INDEXED].rstrip("*"), []).append(_Term(concept, parts))
-        return cls(terms)
+                first, *rest = text.split()
+                terms = vocabulary._by_beginning if first.endswith("*") else vocabulary._by_word
+                terms.setdefault(first.removesuffix("*"), []).append(_Term(concept, tuple(rest)))
+        return vocabulary
 
     def find(self, words: Sequence[str]) -> Found:
         """The concepts in ``words``."""
         found: dict[str, set[int]] = {}
         for at, word in enumerate(words):
-            for length in range(1, min(_INDEXED, len(word)) + 1):
-                for term in self._terms.get(word[:length], ()):
-                    covered = term.covers(words, at)
-                    if covered:
-                        found.setdefault(term.concept, set()).update(range(at, at + covered))
+            for term in self._begun_by(word):
+                if not term.rest or term.follows(words, at + 1):
+                    found.setdefault(term.concept, set()).update(range(at, at + 1 + len(term.rest)))
         return {concept: frozenset(positions) for concept, positions in found.items()}
 
-
-_INDEXED = 3
-"""First letters that the terms are filed under."""
+    def _begun_by(self, word: str) -> Iterator[_Term]:
+        yield from self._by_word.get(word, ())
+        for length in range(1, min(_LONGEST, len(word)) + 1):
+            yield from self._by_beginning.get(word[:length], ())
