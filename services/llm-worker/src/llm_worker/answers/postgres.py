@@ -11,7 +11,7 @@ from llm_worker.cache.sql import shared
 from llm_worker.conversation.sql import IS_HELD, held, remember_values, remembered
 from llm_worker.spending.budget import BudgetUsedUp
 from llm_worker.spending.call import Call, Ended
-from llm_worker.spending.sql import reserve, reserve_values, settle, settle_values
+from llm_worker.spending.sql import SETTLE, reserve, reserve_values, settle, settle_values
 from posta.errors import Transient
 from posta.postgres.pool import Connection, Database
 
@@ -90,7 +90,6 @@ _STORE_VALUES, _SETTLE_VALUES, _TURN_VALUES = 7, 8, 7
 _RELEASE_SETTLED = f"""
 WITH released AS ({_RELEASE} RETURNING fence), {settle(4)} SELECT count(*) FROM released
 """  # noqa: S608 - constants, put together
-_SETTLE = f"WITH {settle(1)} SELECT count(*) FROM settled"  # noqa: S608 - constants, put together
 
 
 def _storing(*, settles: bool, notes: bool) -> str:
@@ -150,9 +149,7 @@ class PostgresAnswers:
         if call is None:
             return await self._holds(_AGAIN, claim)
         async with self._database.connection() as connection:
-            if ended:
-                # Apart from the reservation: one statement cannot change the tenant's row twice.
-                await connection.execute(_SETTLE, *settle_values(ended, used=None))
+            await _settle(connection, ended)
             held = await connection.fetchrow(
                 _AGAIN_RESERVED, claim.event_id, self._owner, claim.fence, *reserve_values(call)
             )
@@ -170,7 +167,8 @@ class PostgresAnswers:
         held = (claim.event_id, self._owner, claim.fence)
         async with self._database.connection() as connection:
             if ended:
-                await connection.execute(_RELEASE_SETTLED, *held, *settle_values(ended, used=None))
+                await _settle(connection, ended[:-1])
+                await connection.execute(_RELEASE_SETTLED, *held, *settle_values(ended[-1], used=None))
             else:
                 await connection.execute(_RELEASE, *held)
 
@@ -186,11 +184,13 @@ class PostgresAnswers:
         """See ``Answers``."""
         statement = _STORING[bool(ended), notes is not None]
         values: tuple[object, ...] = (answer.text, answer.model, answer.tokens_in, answer.tokens_out)
-        if ended:
-            values += settle_values(ended, used=used)
+        by_use = sorted(ended, key=lambda one: one.call.id == used)
+        if by_use:
+            values += settle_values(by_use[-1], used=used)
         if notes is not None:
             values += (*remember_values(notes.turn), notes.shared_for_s)
         async with self._database.connection() as connection:
+            await _settle(connection, by_use[:-1])
             row = await connection.fetchrow(statement, claim.event_id, self._owner, claim.fence, *values)
         return None if row is None else Stored(open_tokens=row["open_tokens"])
 
@@ -212,6 +212,12 @@ class PostgresAnswers:
         async with self._database.connection() as connection:
             fence = await connection.fetchval(statement, claim.event_id, self._owner, claim.fence, *values)
         return fence is not None
+
+
+async def _settle(connection: Connection, ended: Sequence[Ended]) -> None:
+    """Enter apart what calls came to that nobody uses: one statement cannot change a tenant's row twice."""
+    if ended:
+        await connection.executemany(SETTLE, [settle_values(one, used=None) for one in ended])
 
 
 def _found(event_id: str, row: asyncpg.Record | None) -> Answered | Busy:

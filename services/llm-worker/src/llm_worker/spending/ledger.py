@@ -14,7 +14,7 @@ from uuid import UUID
 
 from llm_worker.spending.budget import BudgetUsedUp
 from llm_worker.spending.call import Call, Ended
-from llm_worker.spending.sql import reserve, reserve_values, settle, settle_values
+from llm_worker.spending.sql import SETTLE, reserve, reserve_values, settle_values
 from posta.background import regularly
 from posta.errors import Failure
 from posta.postgres.pool import Database
@@ -28,7 +28,6 @@ _NAMESPACE = uuid.UUID("5b0b3b1e-4f3a-4a53-9a0c-0f5e6a7c9d21")
 _BEGIN = f"""
 WITH source AS (SELECT 1), {reserve(1, source="source")} SELECT count(*) FROM budget
 """  # noqa: S608 - constants, put together
-_SETTLE = f"WITH {settle(1)} SELECT count(*) FROM settled"  # noqa: S608 - constants, put together
 _UNCALLED = """
 INSERT INTO llm_usage (id, event_id, conversation, tenant, day, outcome, is_used, ended_at)
 SELECT id, event_id, conversation, tenant, (clock_timestamp() AT TIME ZONE zone)::date, source, true,
@@ -93,9 +92,9 @@ class Ledger:
         if not settling and not noting:
             return
         async with self._database.connection() as connection:
-            for used in {used for _, used in settling}:
-                batch = [one for one, its in settling if its == used]
-                await connection.execute(_SETTLE, *settle_values(batch, used=used))
+            # By tenant, so that two workers that write at once lock their rows in one order.
+            by_tenant = sorted(settling, key=lambda pair: pair[0].call.tenant)
+            await connection.executemany(SETTLE, [settle_values(one, used=used) for one, used in by_tenant])
             if noting:
                 await connection.execute(_UNCALLED, *_columns(noting))
         for _ in settling:

@@ -4,7 +4,6 @@ A call's cost counts against its tenant's day from before it is made: the most i
 when it ended. So workers that call at once cannot together spend more than is left.
 """
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from llm_worker.spending.call import Call, Ended
@@ -37,26 +36,22 @@ _RESERVE_NAMES = (
     "id", "event", "conversation", "tenant", "provider", "model", "most_in", "most_out", "cost", "tokens",
     "currency", "zone", "most_cost", "most_tokens", "warn_cost", "warn_tokens",
 )  # fmt: skip
+# One call at a time: a statement for several is planned while the table is small, and then reads it from its
+# first row to its last for each answer, until PostgreSQL next looks how large it has become.
 _SETTLE = """
-ended AS (
-    SELECT * FROM unnest(${at}::uuid[], ${outcome}::text[], ${cached}::int[], ${tokens_in}::int[],
-                         ${tokens_out}::int[], ${estimated}::bool[], ${cost}::numeric[], ${used}::bool[])
-        AS e (id, outcome, tokens_cached, tokens_in, tokens_out, is_estimated, cost, is_used)
-), before AS (
-    SELECT u.id, u.cost, u.tokens_in + u.tokens_out AS tokens FROM llm_usage u JOIN ended USING (id)
-     WHERE u.outcome IN ('begun', 'lost') FOR UPDATE OF u
+before AS (
+    SELECT cost, tokens_in + tokens_out AS tokens FROM llm_usage
+     WHERE id = ${at}::uuid AND outcome IN ('begun', 'lost') FOR UPDATE
 ), settled AS (
     UPDATE llm_usage u
-       SET outcome = e.outcome, tokens_in = e.tokens_in, tokens_cached = e.tokens_cached,
-           tokens_out = e.tokens_out, is_estimated = e.is_estimated, cost = e.cost,
-           is_used = e.is_used AND {is_kept}, ended_at = clock_timestamp()
-      FROM ended e JOIN before b USING (id)
-     WHERE u.id = e.id
+       SET outcome = ${outcome}::text, tokens_in = ${tokens_in}::int, tokens_cached = ${cached}::int,
+           tokens_out = ${tokens_out}::int, is_estimated = ${estimated}::bool, cost = ${cost}::numeric,
+           is_used = ${used}::bool AND {is_kept}, ended_at = clock_timestamp()
+      FROM before b WHERE u.id = ${at}
     RETURNING u.day, u.tenant, u.cost - b.cost AS cost, u.tokens_in + u.tokens_out - b.tokens AS tokens
 ), corrected AS (
     UPDATE llm_tenant_day d SET cost = d.cost + s.cost, tokens = d.tokens + s.tokens
-      FROM (SELECT day, tenant, sum(cost) AS cost, sum(tokens) AS tokens FROM settled GROUP BY 1, 2) s
-     WHERE d.day = s.day AND d.tenant = s.tenant
+      FROM settled s WHERE d.day = s.day AND d.tenant = s.tenant
 )"""
 _SETTLE_NAMES = ("at", "outcome", "cached", "tokens_in", "tokens_out", "estimated", "cost", "used")
 
@@ -81,7 +76,7 @@ def reserve_values(call: Call) -> tuple[object, ...]:
 
 
 def settle(first: int, *, is_kept: str = "true") -> str:
-    """CTEs that enter what calls came to, once; ``is_kept``: a condition without which none was used.
+    """CTEs that enter what a call came to, once; ``is_kept``: a condition without which it was not used.
 
     Their parameters begin with number ``first``: those of ``settle_values``.
     """
@@ -89,19 +84,18 @@ def settle(first: int, *, is_kept: str = "true") -> str:
     return _numbered(_SETTLE, numbers, {"is_kept": is_kept})
 
 
-def settle_values(ended: Sequence[Ended], *, used: UUID | None) -> tuple[object, ...]:
+def settle_values(one: Ended, *, used: UUID | None) -> tuple[object, ...]:
     """The parameters of ``settle``; ``used`` is the call whose answer is given."""
+    usage = one.usage
     return (
-        [one.call.id for one in ended],
-        [one.outcome for one in ended],
-        [one.usage.tokens_cached for one in ended],
-        [one.usage.tokens_in for one in ended],
-        [one.usage.tokens_out for one in ended],
-        [one.is_estimated for one in ended],
-        [one.cost for one in ended],
-        [one.call.id == used for one in ended],
-    )
+        one.call.id, one.outcome, usage.tokens_cached, usage.tokens_in, usage.tokens_out,
+        one.is_estimated, one.cost, one.call.id == used,
+    )  # fmt: skip
 
 
 def _numbered(text: str, numbers: dict[str, int], texts: dict[str, str]) -> str:
     return text.replace("${", "{").format(**{name: f"${at}" for name, at in numbers.items()}, **texts)
+
+
+SETTLE = f"WITH {settle(1)} SELECT count(*) FROM settled"  # noqa: S608 - constants, put together
+"""Enters what a call came to by itself; parameters as of ``settle``."""
