@@ -26,6 +26,11 @@ class Prompt:
     user: str
 
     @property
+    def pieces(self) -> tuple[str, ...]:
+        """The texts that together are what is sent: whoever counted one need not count it again."""
+        return (self.system, self.user)
+
+    @property
     def messages(self) -> list[Mapping[str, str]]:
         """In the form of the chat completions API."""
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_worker.asking.estimate import estimate_of
 from llm_worker.conversation.summary import summary_prompt
 from llm_worker.conversation.turn import Past, Turn, to_summarise
+from llm_worker.prompt import Prompt
 from llm_worker.prompts.composed import Parts, compose
 
 TURNS = tuple(
@@ -31,6 +33,13 @@ def test_each_part_has_a_block_and_an_empty_one_none():
 def test_the_conversation_is_told_in_order_with_its_summary_first():
     told = FULL.blocks()["conversation"]
     assert told.index("Met before.") < told.index("Person: question 1") < told.index("Answer: answer 3")
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_a_prompt_counted_by_its_pieces_comes_to_what_it_comes_to_as_a_whole(system, question, goods, said):
+    turn = Turn(number=1, question=said, answer=goods, tokens=1)
+    composed = compose(system, Parts(question=question, catalogue=goods, past=Past(turns=(turn,))))
+    assert estimate_of(composed) == estimate_of(Prompt(system=composed.system, user=composed.user))
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,9 @@ def estimate(text: str) -> Estimate:
 
 def estimate_of(prompt: Prompt) -> Estimate:
     """At most so many tokens, roles and framing included."""
-    parts = [estimate(message["content"]) for message in prompt.messages]
-    return Estimate(sum(part.prose + _FRAME_TOKENS for part in parts), sum(part.hard for part in parts))
+    parts = [estimate(piece) for piece in prompt.pieces]
+    framing = _FRAME_TOKENS * len(prompt.messages)
+    return Estimate(framing + sum(part.prose for part in parts), sum(part.hard for part in parts))
 
 
 def most_tokens(text: str) -> int:

@@ -20,6 +20,7 @@ _TAG = re.compile(r"<(?=\s*/?\s*(?:question|catalogue|conversation)\b)", re.IGNO
 _SHORTEST_CHARS = 40
 """A question cut further says nothing."""
 _TURN_CHARS = 1_500
+_BETWEEN = "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,12 @@ class ComposedPrompt(Prompt):
     """A prompt that knows its parts, so that it can be shortened sensibly."""
 
     parts: Parts
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """See ``Prompt``: the instruction, the blocks, and what stands between these."""
+        blocks = tuple(self.parts.blocks().values())
+        return (self.system, *blocks, *[_BETWEEN] * (len(blocks) - 1))
 
     def shortened(self, share: float) -> "ComposedPrompt | None":
         """The same in ``share`` of its length; None when hardly anything of the question would be left."""
@@ -80,13 +87,8 @@ def _shorter(parts: Parts) -> list[Parts]:
     return steps
 
 
-def _block(name: str, text: str) -> str:
-    """No text can end its block: inside it a tag's opening bracket is written out."""
-    return f"<{name}>\n{_TAG.sub('&lt;', text)}\n</{name}>"
-
-
 def _joined(parts: Parts) -> str:
-    return "\n".join(parts.blocks().values())
+    return _BETWEEN.join(parts.blocks().values())
 
 
 def _told(past: Past) -> str:
