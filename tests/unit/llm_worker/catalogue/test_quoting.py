@@ -142,7 +142,9 @@ def test_a_mistyped_word_is_like_the_right_one_and_another_word_is_not():
     assert likeness("gorra", "sudadera") < ALIKE
 
 
-@pytest.mark.parametrize("spelled", [str.lower, str.upper, str.title, lambda text: text.replace("s", "\u017f")])
+@pytest.mark.parametrize(
+    "spelled", [str.lower, str.upper, str.title, lambda text: text.replace("s", "\u017f")]
+)
 @pytest.mark.parametrize(
     "text",
     [
