@@ -12,7 +12,6 @@ from llm_worker.catalogue.facts import facts, stated_by
 from llm_worker.catalogue.figures import Kind, figures_in, unstated, without
 from llm_worker.catalogue.intent import Intent, intents_of
 from llm_worker.catalogue.product import Product
-from llm_worker.catalogue.trigrams import ALIKE, likeness
 
 DEAR = Product(
     sku="D", name="Dear", price=Decimal("90.00"), stock=0, description="Of wool.", sizes=("S", "M")
@@ -134,12 +133,6 @@ def test_the_facts_of_products_are_told_in_the_persons_language():
         "- Fair: 20,00 EUR, 3 en stock",
     ]
     assert stated_by([DEAR, FREE]) == {(Kind.PRICE, Decimal("90.00")), (Kind.STOCK, Decimal(0))}
-
-
-def test_a_mistyped_word_is_like_the_right_one_and_another_word_is_not():
-    assert likeness("sudaera", "sudadera") >= ALIKE
-    assert likeness("sudadera", "sudadera") == 1
-    assert likeness("gorra", "sudadera") < ALIKE
 
 
 @pytest.mark.parametrize(
