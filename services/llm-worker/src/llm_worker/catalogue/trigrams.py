@@ -6,7 +6,7 @@ The measure of PostgreSQL's pg_trgm: shared groups over all groups, of the word 
 from sys import intern
 
 ALIKE = 0.45
-"""From here on two words count as the same one, mistyped: ``sudaera`` and ``sudadera`` share 6 of 11 groups."""
+"""From here on two words count as one, mistyped: ``sudaera`` and ``sudadera`` share 6 of 11 groups."""
 SHORTEST = 4
 """A shorter word is like too many others."""
 LONGEST = 40
