@@ -18,6 +18,7 @@ _TOO_MANY = 429
 _REFUSED = "429 after the first minute, % of the calls"
 _UNUSED = "of the allowance unused while mails waited, %"
 _CALLED = "mails that needed a call, %"
+_SHAREABLE = "the same for a question that others may ask, too, ms"
 _CPU = "processor time per question, ms"
 _MEMORY = f"resident with {AT_ONCE} calls at once, MiB"
 _PERCENT = 100
@@ -48,21 +49,23 @@ class AnsweringBench:
 
     async def _overhead(self, bootstrap: str) -> Outcome:
         found = await overhead(self.folder / "overhead", bootstrap, questions=self.questions)
-        value = spread([found.ms])
+        value = spread([found.personal.ms])
+        shareable = spread([found.shareable.ms])
+        cpu_ms = max(found.personal.cpu_ms, found.shareable.cpu_ms)
         return Outcome(
             name="overhead",
             title="handling a question beside the provider's call, one at a time, on the whole path",
             unit="ms",
-            targets=(AtMost(5), NoteAtMost(15, _CPU), NoteAtMost(200, _MEMORY)),
+            targets=(AtMost(5), NoteAtMost(5, _SHAREABLE), NoteAtMost(15, _CPU), NoteAtMost(200, _MEMORY)),
             ours=Figures(
                 value=value,
-                cpu_s_per_1000=spread([found.cpu_ms]),
+                cpu_s_per_1000=spread([cpu_ms]),
                 peak_mib=spread([found.peak_mib]),
                 handled=(found.questions,),
                 complete=True,
             ),
             peers={},
-            notes={_CPU: spread([found.cpu_ms]), _MEMORY: spread([found.peak_mib])},
+            notes={_SHAREABLE: shareable, _CPU: spread([cpu_ms]), _MEMORY: spread([found.peak_mib])},
         )
 
 
