@@ -3,7 +3,7 @@
 /forget ─▶ erased                        route to a person ─▶ passed on        static route ─▶ its text
 frequent question ─▶ its answer          FAQ-only route, not frequent ─▶ its text
 asked before in this scope ─▶ that answer         being asked by another ─▶ wait for it
-nothing of these ─▶ the model is asked; then the turn is remembered and the answer cached
+nothing of these ─▶ the model is asked; with its answer the turn is remembered and the answer shared
 """
 
 from collections.abc import Mapping

@@ -38,9 +38,12 @@ from posta.domain.envelope import Event
 from posta.domain.payloads import DiscordInteraction, EmailReceived
 from posta.engine.message import GivenUp, Message, Publish
 from posta.errors import Unavailable
+from posta.tasks import within
 from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+_LET_GO_S = 1.0
+"""An apology is not kept waiting for longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +129,8 @@ class AnswerQuestions:
         self._admission.leave(event.id)
         if not isinstance(event.data, DiscordInteraction | EmailReceived):
             return []
-        with suppress(Unavailable):  # then they wait until it counts as lost
-            await self._desk.unanswered(event)
+        with suppress(Unavailable, TimeoutError):  # then they wait until it counts as lost
+            await within(_LET_GO_S, self._desk.unanswered(event))
         reply = apology_reply(event, at=self._now())
         log.warning(
             "question_given_up",

@@ -1,8 +1,8 @@
 """How many tokens a model makes of prose, learned from its own counts and kept on the safe side.
 
     first three answers  as ``estimate`` says: up to twice what prose comes to
-    from then on         words and signs by the worst of the last 200 ratios and a margin, 22 % after three
-                         answers and 5.5 % in the long run; digits, keys and other scripts as before, for no
+    from then on         words and signs by the worst of the last 200 ratios and a margin, 20 % after three
+                         answers and 3.3 % in the long run; digits, keys and other scripts as before, for no
                          ratio learned from prose holds for them
 
 What is reserved and not used is lost to the other questions of that moment, so a closer guess
@@ -17,7 +17,7 @@ from llm_worker.prompt import Prompt
 
 _KEPT = 200
 _ENOUGH = 3
-_MARGIN, _MARGIN_OF_FEW = 0.053, 0.5
+_MARGIN, _MARGIN_OF_FEW = 0.03, 0.5
 """The margin is the first, and the second divided by how many answers are known."""
 
 

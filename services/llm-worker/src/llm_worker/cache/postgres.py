@@ -10,6 +10,7 @@ from llm_worker.catalogue.sql import VERSION
 from llm_worker.conversation.sql import is_new
 from posta.postgres.pool import Database
 
+# The disk is not waited for: if PostgreSQL crashes within half a second, two events may ask the same.
 _LOOK = f"""
 WITH named AS (SELECT $1 || ':' || {VERSION} AS key WHERE {is_new(5)}),
 taken AS (
@@ -27,7 +28,8 @@ taken AS (
      WHERE key = (SELECT key FROM named) AND state = 'ready' AND NOT EXISTS (SELECT FROM taken)
     RETURNING text, model, event_id
 )
-SELECT EXISTS (SELECT FROM named) AS shareable, EXISTS (SELECT FROM taken) AS mine,
+SELECT set_config('synchronous_commit', 'off', true) AS not_flushed,
+       EXISTS (SELECT FROM named) AS shareable, EXISTS (SELECT FROM taken) AS mine,
        (SELECT ROW(text, model, event_id) FROM hit) AS hit,
        (SELECT extract(epoch FROM asking_until - clock_timestamp())::float8 FROM cached_answer
          WHERE key = (SELECT key FROM named) AND state = 'asking') AS left_s
