@@ -174,6 +174,19 @@ async def stage(browser: Browser, sandbox: StubPosta) -> AsyncIterator[Stage]:
     assert wrong == []
 
 
+async def test_a_question_asked_before_the_page_knows_its_channels_is_not_lost(stage):
+    async def late(route):
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await stage.page.route("**/api/timeline*", late)
+    await stage.page.reload()
+    await expect(stage.page.get_by_test_id("send")).to_be_disabled()
+    message = await stage.ask("How do I export my data?")
+    await expect(message).to_have_attribute("data-state", "answered", timeout=20_000)
+    await stage.page.unroute_all(behavior="ignoreErrors")
+
+
 async def test_a_question_is_seen_thinking_and_then_answered(stage):
     message = await stage.ask("How do I export my data?")
     await expect(message).to_have_attribute("data-state", "thinking")

@@ -37,6 +37,7 @@ export async function showTimeline(next) {
   data = next;
   await loadCommands(room !== DM).catch(() => {});
   drawCommand();
+  $("send").disabled = false; // before, nothing could be sent to anywhere
   if (before) countUnread(before, next);
   draw();
 }
