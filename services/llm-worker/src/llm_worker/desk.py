@@ -81,11 +81,8 @@ class KnowingDesk:
 
     def notes(self, event: Event[Any], question: Question, answer: Answer) -> Notes:
         """See ``Desk``."""
-        is_shared = self.cache is not None and not is_personal(question.whole)
-        return Notes(
-            turn=self._turn(event, question, answer),
-            shared_for_s=self.cache.ttl_s if self.cache is not None and is_shared else None,
-        )
+        shared_for_s = None if self.cache is None or is_personal(question.whole) else self.cache.ttl_s
+        return Notes(turn=self._turn(event, question, answer), shared_for_s=shared_for_s)
 
     def stored(self, event: Event[Any], *, open_tokens: int | None) -> None:
         """See that the conversation stays short."""

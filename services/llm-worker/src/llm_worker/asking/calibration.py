@@ -26,12 +26,10 @@ class Calibration:
 
     def __init__(self) -> None:
         self._ratios: deque[float] = deque(maxlen=_KEPT)
-        self._worst = 0.0
 
     def note(self, prompt: Prompt, counted: int) -> None:
         """The model counted so many tokens in ``prompt``."""
         self._ratios.append(counted / estimate_of(prompt).tokens)
-        self._worst = max(self._ratios)
 
     @property
     def scale(self) -> float:
@@ -39,7 +37,7 @@ class Calibration:
         known = len(self._ratios)
         if known < _ENOUGH:
             return 1.0
-        return min(1.0, self._worst * (1 + _MARGIN + _MARGIN_OF_FEW / known))
+        return min(1.0, max(self._ratios) * (1 + _MARGIN + _MARGIN_OF_FEW / known))
 
     def most_tokens_of(self, prompt: Prompt) -> int:
         """At most so many tokens, roles and framing included."""

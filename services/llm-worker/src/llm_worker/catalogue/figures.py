@@ -41,8 +41,8 @@ _STOCK_IN_WORDS = re.compile(
 )
 # A text without any of these (casefolded) states no price, and no stock: most do not, and to look for these
 # strings costs a fiftieth of looking for the numbers beside them.
-_OF_PRICES = ("€", "$", "£", "eur", "usd", "gbp", "dolar", "dólar", "dollar", "libra", "pound")
-_OF_STOCKS = (
+_HINTS = (
+    "€", "$", "£", "eur", "usd", "gbp", "dolar", "dólar", "dollar", "libra", "pound",
     "left", "remaining", "stock", "available", "existencia", "disponible", "restante", "qued",
     "unit", "piece", "pcs", "unidad", "uds", "piez",
 )  # fmt: skip
@@ -79,8 +79,8 @@ class Figure:
 
 def figures_in(text: str) -> list[Figure]:
     """Every price and stock in ``text``, in its order."""
-    hints = text.casefold()
-    if not any(hint in hints for hint in (*_OF_PRICES, *_OF_STOCKS)):
+    casefolded = text.casefold()
+    if not any(hint in casefolded for hint in _HINTS):
         return []
     in_digits = (*_prices(text), *_stocks(text)) if _DIGIT.search(text) else ()
     return sorted((*in_digits, *_in_words(text)), key=lambda figure: figure.start)

@@ -1,7 +1,7 @@
 """The catalogue in PostgreSQL: imported in one transaction, searched in Spanish and English at once."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llm_worker.catalogue.excerpt import MOST_PRODUCTS
@@ -72,9 +72,7 @@ class Catalogue:
         words = searched_words(text)
         if not words:
             return []
-        async with self._database.connection() as connection:
-            (row,) = await connection.fetch(_SEARCH, query_of(words), MOST_PRODUCTS)
-        return await self.found(row, words)
+        return await self.found(await self._look(words), words)
 
     async def found(self, row: Any, words: Iterable[str]) -> list[Product]:
         """What the ``found_column`` and the ``version`` of a row tell; mistyped words are looked up by it."""
@@ -84,9 +82,12 @@ class Catalogue:
         meant = (await self._spelled(row["version"])).meant(words)
         if not meant:
             return []
+        return [product_of(values) for values in (await self._look(meant))["found"]]
+
+    async def _look(self, words: Sequence[str]) -> Any:
         async with self._database.connection() as connection:
-            (row,) = await connection.fetch(_SEARCH, query_of(meant), MOST_PRODUCTS)
-        return [product_of(values) for values in row["found"]]
+            (row,) = await connection.fetch(_SEARCH, query_of(words), MOST_PRODUCTS)
+        return row
 
     async def _spelled(self, version: int) -> Spelling:
         """How the names of that version of the catalogue are spelled."""

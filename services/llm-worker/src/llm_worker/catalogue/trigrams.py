@@ -16,6 +16,7 @@ LONGEST = 40
 def trigrams(word: str) -> frozenset[str]:
     """The groups of three letters of ``word``, padded with two blanks before and one after."""
     padded = f"  {word} "
+    # Interned, for the words of a catalogue share most of them.
     return frozenset(intern(padded[at : at + 3]) for at in range(len(padded) - 2))
 
 

@@ -6,6 +6,9 @@ from llm_worker.conversation.turn import NewTurn, Past, Turn
 
 ADD = "SELECT conversation_add($1, $2, $3, $4, $5, $6, $7)"
 """Adds a turn once for each event; gives the tokens of the turns that are not yet summarised."""
+_OPEN_TURNS = """
+conversation_turn t WHERE t.conversation = c.id AND t.number > c.summarised_to AND t.question <> ''"""
+"""Those of conversation ``c`` that no summary tells of; a turn without words is none."""
 IS_HELD = "(SELECT count(*) FROM held) >= 0"
 """True, and only when the CTE ``held`` is evaluated: what comes after this condition comes after the lock."""
 
@@ -43,8 +46,7 @@ def past_columns(first: int) -> str:
 (SELECT summary FROM conversation WHERE id = ${first}) AS summary,
 ARRAY(SELECT ROW(t.number, t.question, t.answer, t.tokens)
         FROM conversation c CROSS JOIN LATERAL (
-             SELECT number, question, answer, tokens FROM conversation_turn
-              WHERE conversation = c.id AND number > c.summarised_to AND question <> ''
+             SELECT number, question, answer, tokens FROM {_OPEN_TURNS}
               ORDER BY number DESC LIMIT ${first + 1}) t
        WHERE c.id = ${first} ORDER BY t.number) AS turns"""  # noqa: S608 - constants
 
@@ -62,5 +64,4 @@ def is_new(number: int) -> str:
     """The condition that nothing is known of the conversation that is parameter ``number``."""
     return f"""
 NOT EXISTS (SELECT FROM conversation c WHERE c.id = ${number} AND (c.summary <> '' OR EXISTS (
-            SELECT FROM conversation_turn t
-             WHERE t.conversation = c.id AND t.number > c.summarised_to AND t.question <> '')))"""  # noqa: S608 - constants
+            SELECT FROM {_OPEN_TURNS})))"""  # noqa: S608 - constants

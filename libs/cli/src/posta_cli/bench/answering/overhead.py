@@ -29,20 +29,6 @@ Questions = Sequence[tuple[str, str, EmailReceived]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overhead:
-    """What was measured."""
-
-    questions: int
-    personal: "Cost"
-    """Of questions about somebody's own order, whose answers are nobody else's."""
-    shareable: "Cost"
-    """Of questions about products, each the first of its kind: looked for among the answers given before,
-    asked, and shared."""
-    peak_mib: float
-    """With 256 calls at once."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What one question costs the worker."""
 
@@ -50,6 +36,20 @@ class Cost:
     """Beside the call, one question at a time: the mean of the middle half."""
     cpu_ms: float
     """Processor time, the call included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """What was measured."""
+
+    questions: int
+    personal: Cost
+    """Of questions about somebody's own order, whose answers are nobody else's."""
+    shareable: Cost
+    """Of questions about products, each the first of its kind: looked for among the answers given before,
+    asked, and shared."""
+    peak_mib: float
+    """With 256 calls at once."""
 
 
 async def overhead(folder: Path, bootstrap: str, *, questions: int) -> Overhead:
