@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from posta.errors import ConfigurationError, Unavailable
+from posta.postgres.lending import Lending
 from posta.postgres.migrations import declared, migrate, status
 from posta.postgres.pool import Database, Session
 from posta.settings import DatabaseSettings
@@ -15,8 +16,16 @@ from posta.settings import DatabaseSettings
 pytestmark = pytest.mark.integration
 
 
-def pool(url, **changes):
-    return Database(DatabaseSettings(url=SecretStr(url), **changes), application="test")
+def pool(url, *, session=Session.RESET, **changes):
+    return Database(DatabaseSettings(url=SecretStr(url), **changes), application="test", session=session)
+
+
+both_sessions = pytest.mark.parametrize("session", list(Session))
+
+
+async def pid_of(database):
+    async with database.connection() as connection:
+        return connection.get_server_pid()
 
 
 async def test_migrations_run_once_in_order_and_are_reported(database_url):
@@ -51,8 +60,9 @@ async def test_what_the_database_says_of_a_statement_passes_through(database_url
     await database.close()
 
 
-async def test_a_transaction_that_fails_leaves_nothing(database_url):
-    database = pool(database_url)
+@both_sessions
+async def test_a_transaction_that_fails_leaves_nothing(database_url, session):
+    database = pool(database_url, session=session)
     async with database.connection() as connection:
         await connection.execute("CREATE TABLE t (n int)")
     with pytest.raises(ZeroDivisionError):
@@ -64,13 +74,14 @@ async def test_a_transaction_that_fails_leaves_nothing(database_url):
     await database.close()
 
 
+@both_sessions
 @pytest.mark.parametrize(
     "how", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL], ids=["fast", "immediate", "kill"]
 )
-async def test_a_database_that_goes_away_is_unavailable_and_comes_back_by_itself(own_postgres, how):
+async def test_a_database_that_goes_away_is_unavailable_and_comes_back_by_itself(own_postgres, how, session):
     server = own_postgres()
     await server.start()
-    database = pool(server.url, command_timeout_s=2)
+    database = pool(server.url, command_timeout_s=2, session=session)
     await database.ping()
     server.signal(how)
     await server.wait()
@@ -87,8 +98,9 @@ async def test_a_database_that_goes_away_is_unavailable_and_comes_back_by_itself
     await database.close()
 
 
-async def test_an_exhausted_pool_is_unavailable_in_time(database_url):
-    database = pool(database_url, pool_max=1, command_timeout_s=0.3)
+@both_sessions
+async def test_an_exhausted_pool_is_unavailable_in_time(database_url, session):
+    database = pool(database_url, session=session, pool_max=1, command_timeout_s=0.3)
     async with database.connection():
         with pytest.raises(Unavailable):
             await database.ping()
@@ -96,11 +108,103 @@ async def test_an_exhausted_pool_is_unavailable_in_time(database_url):
     await database.close()
 
 
-async def test_a_statement_over_its_time_is_unavailable(database_url):
-    database = pool(database_url, command_timeout_s=0.3)
+@both_sessions
+async def test_a_statement_over_its_time_is_unavailable(database_url, session):
+    database = pool(database_url, session=session, pool_max=1, command_timeout_s=0.3)
     with pytest.raises(Unavailable):
         async with database.connection() as connection:
             await connection.execute("SELECT pg_sleep(5)")
+    await database.ping()
+    await database.close()
+
+
+async def test_a_connection_at_hand_is_lent_again_and_one_whose_lending_failed_goes_through_the_pool(
+    database_url,
+):
+    async with pool(database_url, session=Session.UNTOUCHED, pool_max=2) as database:
+        first = await pid_of(database)
+        assert {await pid_of(database) for _ in range(20)} == {first}
+        async with database.connection() as connection:
+            await connection.execute("BEGIN")
+            await connection.execute("CREATE TABLE half_done (n int)")
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT to_regclass('half_done')") is None
+
+
+async def test_who_waits_for_a_connection_is_given_the_next_one_that_comes_back(database_url):
+    async with pool(database_url, session=Session.UNTOUCHED, pool_max=2) as database:
+        most, now = 0, 0
+
+        async def use(times):
+            nonlocal most, now
+            for _ in range(times):
+                async with database.connection() as connection:
+                    now += 1
+                    most = max(most, now)
+                    await connection.fetchval("SELECT pg_sleep(0.001)")
+                    now -= 1
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(use(25) for _ in range(20)))
+        assert most == 2
+
+
+async def test_a_connection_that_was_idle_too_long_at_hand_is_not_lent_again(database_url):
+    opened = await asyncpg.create_pool(database_url, min_size=1, max_size=2)
+    lending = Lending(opened, keeps=True, idle_s=0.2)
+
+    async def lent():
+        connection = await lending.lend(timeout_s=5)
+        pid = connection.get_server_pid()
+        await lending.take_back(connection, is_sound=True)
+        return pid
+
+    first = await lent()
+    assert await lent() == first
+    await asyncio.sleep(0.3)
+    assert await lent() != first
+    await lending.close()
+
+
+async def test_a_connection_that_was_cut_at_hand_is_not_lent_again(database_url):
+    async with pool(database_url, session=Session.UNTOUCHED) as database:
+        first = await pid_of(database)
+        other = await asyncpg.connect(database_url)
+        await other.execute("SELECT pg_terminate_backend($1)", first)
+
+        async def is_there(pid):
+            return await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid)
+
+        async with asyncio.timeout(5):
+            while await is_there(first):  # noqa: ASYNC110 - the server's own time
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # until what it said has come
+        assert await pid_of(database) != first
+        await other.close()
+
+
+async def test_whose_caller_is_cancelled_in_a_statement_is_lent_again_only_when_that_has_ended(database_url):
+    async with pool(database_url, session=Session.UNTOUCHED, pool_max=1) as database:
+
+        async def sleep_long():
+            async with database.connection() as connection:
+                await connection.execute("SELECT pg_sleep(30)")
+
+        sleeping = asyncio.create_task(sleep_long())
+        await asyncio.sleep(0.2)
+        sleeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sleeping
+        async with asyncio.timeout(5):
+            await database.ping()
+
+
+async def test_connections_at_hand_do_not_hold_up_the_end(database_url):
+    database = pool(database_url, session=Session.UNTOUCHED)
+    await asyncio.gather(*(database.ping() for _ in range(8)))
+    async with asyncio.timeout(1):
+        await database.close()
+    await database.ping()
     await database.close()
 
 

@@ -9,6 +9,7 @@ from typing import Self
 import asyncpg
 
 from posta.errors import Unavailable
+from posta.postgres.lending import Lending
 from posta.settings import DatabaseSettings
 from posta.tasks import within
 
@@ -53,7 +54,7 @@ class Database:
         self._settings = settings
         self._application = application
         self._session = session
-        self._pool: asyncpg.Pool | None = None
+        self._lending: Lending | None = None
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -69,15 +70,19 @@ class Database:
         Whatever the database says about the statement itself (a constraint, a type) passes through.
         """
         try:
-            pool = await self._connected()
-            async with pool.acquire(timeout=self._settings.command_timeout_s) as connection:
-                try:
-                    yield connection
-                except asyncpg.InternalClientError as exc:
-                    if not _is_astray(exc):
-                        raise
-                    connection.terminate()
-                    raise Unavailable(DEPENDENCY, type(exc).__name__) from exc
+            lending = self._lending or await self._connected()
+            connection = await lending.lend(timeout_s=self._settings.command_timeout_s)
+            is_sound = False
+            try:
+                yield connection
+                is_sound = True
+            except asyncpg.InternalClientError as exc:
+                if not _is_astray(exc):
+                    raise
+                connection.terminate()
+                raise Unavailable(DEPENDENCY, type(exc).__name__) from exc
+            finally:
+                await lending.take_back(connection, is_sound=is_sound)
         except _AWAY as exc:
             raise Unavailable(DEPENDENCY, type(exc).__name__) from exc
 
@@ -94,20 +99,18 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections, cutting those still busy after a moment."""
-        pool, self._pool = self._pool, None
-        if pool is None:
+        lending, self._lending = self._lending, None
+        if lending is None:
             return
         try:
-            await within(2, pool.close())
+            await within(2, lending.close())
         except TimeoutError:
-            pool.terminate()
+            lending.terminate()
 
-    async def _connected(self) -> asyncpg.Pool:
-        if self._pool is not None:
-            return self._pool
+    async def _connected(self) -> Lending:
         async with self._opening:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
+            if self._lending is None:
+                pool = await asyncpg.create_pool(
                     self._settings.url.get_secret_value(),
                     min_size=self._settings.pool_min,
                     max_size=self._settings.pool_max,
@@ -116,7 +119,8 @@ class Database:
                     server_settings={"application_name": self._application},
                     reset=None if self._session is Session.RESET else _leave_as_it_is,
                 )
-            return self._pool
+                self._lending = Lending(pool, keeps=self._session is Session.UNTOUCHED)
+            return self._lending
 
 
 def _is_astray(error: asyncpg.InternalClientError) -> bool:

@@ -34,6 +34,7 @@ from posta_sandbox.embedded.postgres import EmbeddedPostgres
 
 _BATCH = 200
 _TIMEOUT_S = 60.0
+_QUIET_BYTES, _QUIET_MS = 1_048_576, 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,6 +117,9 @@ class Stage:
             f"{self.kafka.topic_prefix}{REPLIES_READY.name}",
             bootstrap_servers=self.kafka.bootstrap_servers,
             auto_offset_reset="earliest",
+            # When each was published stands in its record; to look each time would disturb what is measured.
+            fetch_min_bytes=_QUIET_BYTES,
+            fetch_max_wait_ms=_QUIET_MS,
         )
         await consumer.start()
         try:
