@@ -78,6 +78,13 @@ def test_what_was_learned_from_a_models_own_counts_is_close_and_on_the_safe_side
     assert statistics.median(found) < 0.5
 
 
+@pytest.mark.parametrize("mixed", ["xkcdrtpq", "7f3a-99", "ABCDEFG", "中文"])
+def test_what_is_no_word_costs_the_words_beside_it_nothing(mixed):
+    words = "where is the order that I paid for last week, please"
+    apart = estimate(words).tokens + estimate(f" {mixed}").tokens
+    assert estimate(f"{words} {mixed}").tokens == apart
+
+
 def test_the_page_tells_the_measured_error():
     page = _DOCS.read_text("utf-8")
     for (kind, language), rows in by_kind().items():

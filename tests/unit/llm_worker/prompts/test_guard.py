@@ -48,6 +48,15 @@ def test_an_answer_that_repeats_the_instruction_is_recognised():
     assert not gives_away("", INSTRUCTION)
 
 
+@pytest.mark.parametrize("length", [14, 30, 61])
+def test_fourteen_words_in_a_row_are_a_stretch_wherever_they_begin_and_thirteen_are_none(length):
+    words = [f"word{number}" for number in range(length)]
+    instruction = " ".join(words)
+    for at in range(length - 13):
+        assert gives_away(f"So: {' '.join(words[at : at + 14])}, they say.", instruction)
+        assert not gives_away(f"So: {' '.join(words[at : at + 13])}, they say.", instruction)
+
+
 def test_the_hosts_of_texts_are_found():
     assert hosts_in("https://A.example/x", "no link", "http://b.example") == {"a.example", "b.example"}
 

@@ -32,6 +32,13 @@ def test_a_concept_covers_the_words_of_its_terms(words, expected):
     assert VOCABULARY.find(tuple(words.split())) == expected
 
 
+def test_a_word_longer_than_any_term_is_found_by_its_beginning_alone():
+    vocabulary = Vocabulary.of({"whole": ["a" * 60], "begun": ["a" * 60 + "*"]})
+    assert vocabulary.find(["a" * 60]) == {"whole": {0}, "begun": {0}}
+    for more in ("a", "b" * 10_000):
+        assert vocabulary.find(["a" * 60 + more]) == {"begun": {0}}
+
+
 def test_one_word_may_belong_to_two_concepts():
     both = Vocabulary.of({"a": ["size"], "b": ["size*"]})
     assert both.find(("size",)) == {"a": {0}, "b": {0}}

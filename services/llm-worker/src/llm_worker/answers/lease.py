@@ -23,27 +23,36 @@ async def renewed(
     What the calls of ``tab`` came to goes with the release. A store that is away does not end the block:
     its call is paid for and may still be kept.
     """
-    renewing = asyncio.create_task(_renew(answers, claim, every_s), name=f"lease {claim.event_id}")
+    renewing: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        renewing.append(asyncio.create_task(_renew(answers, claim, every_s), name=f"lease {claim.event_id}"))
+
+    # Most calls are over before the first renewal: a timer costs them a twentieth of a task.
+    timer = asyncio.get_running_loop().call_later(every_s, begin)
     try:
         yield
     except BaseException:
-        renewing.cancel()
+        timer.cancel()
+        for task in renewing:
+            task.cancel()
         await asyncio.shield(_release(answers, claim, tab or Tab()))
         raise
     finally:
-        await end(renewing)
+        timer.cancel()
+        await end(*renewing)
 
 
 async def _renew(answers: Answers, claim: Claim, every_s: float) -> None:
-    held = True
-    while held:
-        await asyncio.sleep(every_s)
+    while True:
         try:
-            held = await answers.renew(claim)
+            if not await answers.renew(claim):
+                break
         except Transient as exc:
             log.warning("lease_not_renewed", event_id=claim.event_id, reason=str(exc))
         except Exception:
             log.exception("lease_renewal_broken", event_id=claim.event_id)
+        await asyncio.sleep(every_s)
     log.warning("claim_taken_over", event_id=claim.event_id, fence=claim.fence)
 
 

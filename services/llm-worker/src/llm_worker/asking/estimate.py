@@ -18,13 +18,14 @@ from llm_worker.prompt import Prompt
 
 _FRAME_TOKENS = 16
 _LETTERS_PER_TOKEN = 3
-_ORDINARY = re.compile(
-    r"""
-    [ ]?\b(?!\w{0,18}[bcdfghjklmnpqrstvwxz]{6})   # no six consonants in a row
-    (?: [A-Za-z\u00c0-\u024f] [a-z\u00df-\u024f]{0,23} | [A-Z]{2,4} )\b
-    """,
-    re.VERBOSE,
-)
+_LONGEST = 24
+_TOKENS = [-(-letters // _LETTERS_PER_TOKEN) for letters in range(_LONGEST + 1)]
+_WORD = rf"([A-Za-z\u00c0-\u024f][a-z\u00df-\u024f]{{0,{_LONGEST - 1}}}|[A-Z]{{2,4}})\b"
+_CLUSTER = "[bcdfghjklmnpqrstvwxz]{6}"
+_ORDINARY = re.compile(rf"[ ]?\b{_WORD}")
+_ORDINARY_AMONG_CLUSTERS = re.compile(rf"[ ]?\b(?!\w{{0,18}}{_CLUSTER}){_WORD}")
+"""No word holds six consonants in a row; to look for them word by word takes twice as long."""
+_HOLDS_CLUSTER = re.compile(_CLUSTER).search
 _MARKED, _RARE = re.compile(r"[^\x00-\x7f]"), re.compile(r"[^\x00-\xff]")
 _SIGN_OR_GAP = re.compile(r"\s+|[!-/:-@\[-`{-~]")
 
@@ -47,14 +48,14 @@ class Estimate:
 @lru_cache(maxsize=64)  # one prompt is estimated for its place, its turn, its account and what is learned
 def estimate(text: str) -> Estimate:
     """At most so many tokens, by sort."""
-    words = _ORDINARY.findall(text)
-    ordinary = sum((len(word.lstrip(" ")) + _LETTERS_PER_TOKEN - 1) // _LETTERS_PER_TOKEN for word in words)
+    pieces = (_ORDINARY_AMONG_CLUSTERS if _HOLDS_CLUSTER(text) else _ORDINARY).split(text)
+    words, left = pieces[1::2], "".join(pieces[::2])
+    ordinary = sum(map(_TOKENS.__getitem__, map(len, words)))
     if not text.isascii():
         joined = "".join(words)
         ordinary += len(_MARKED.findall(joined)) + len(_RARE.findall(joined))
-    left = _ORDINARY.sub("", text)
-    hard = len(_SIGN_OR_GAP.sub("", left).encode("utf-8", "surrogatepass"))
-    return Estimate(ordinary + len(_SIGN_OR_GAP.findall(left)), hard)
+    hard, signs_and_gaps = _SIGN_OR_GAP.subn("", left)
+    return Estimate(ordinary + signs_and_gaps, len(hard.encode("utf-8", "surrogatepass")))
 
 
 def estimate_of(prompt: Prompt) -> Estimate:

@@ -48,6 +48,8 @@ class Matcher:
         if not words or len(words) > MOST_WORDS:
             return None
         found = self.vocabulary.find(words)
+        if len(frozenset().union(*found.values())) < len(words):
+            return None  # a word that no concept covers: most questions end here
         asked = [entry for entry in self.entries if self._asks(entry, found, len(words))]
         return asked[0] if len(asked) == 1 else None
 

@@ -7,6 +7,7 @@ fourteen words in a row of our instruction ──▶ the whole answer is withhel
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -42,14 +43,27 @@ def guarded(answer: str, *, allowed_hosts: Collection[str]) -> str:
 
 def gives_away(answer: str, instruction: str) -> bool:
     """Whether ``answer`` repeats a stretch of ``instruction`` word for word."""
+    told = _told(instruction)
     said = " ".join(_WORD.findall(folded(answer)))
-    return any(stretch in said for stretch in _stretches(instruction))
+    return any(half in said for half in told.halves) and any(stretch in said for stretch in told.stretches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An instruction, as it is looked for."""
+
+    stretches: tuple[str, ...]
+    halves: tuple[str, ...]
+    """Half as long and end to end: every stretch holds one of them whole, and there are far fewer."""
 
 
 @lru_cache(maxsize=16)  # one for each language and kind of prompt, the same for every answer
-def _stretches(instruction: str) -> tuple[str, ...]:
-    told = _WORD.findall(folded(instruction))
-    return tuple(" ".join(told[at : at + _IN_A_ROW]) for at in range(len(told) - _IN_A_ROW + 1))
+def _told(instruction: str) -> _Told:
+    words, half = _WORD.findall(folded(instruction)), _IN_A_ROW // 2
+    return _Told(
+        tuple(" ".join(words[at : at + _IN_A_ROW]) for at in range(len(words) - _IN_A_ROW + 1)),
+        tuple(" ".join(words[at : at + half]) for at in range(0, len(words) - half + 1, half)),
+    )
 
 
 def _may_link(text: str) -> bool:

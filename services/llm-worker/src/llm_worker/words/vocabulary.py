@@ -5,13 +5,16 @@ A term is a word (``talla``), the beginning of one (``envi*``) or several in a r
 to the question's subject, and that is what tells a different question from the same one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import StringConstraints
 
 _LONGEST = 60
+_REMEMBERED = 4_096
+"""Words of questions: most come again."""
 Term = Annotated[
     str, StringConstraints(min_length=1, max_length=_LONGEST, pattern=r"^[a-z0-9]+\*?( [a-z0-9]+\*?)*$")
 ]
@@ -36,12 +39,13 @@ class _Term:
         return True
 
 
-@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Every term, by its first word or the beginning of it."""
 
-    _by_word: dict[str, list[_Term]] = field(default_factory=dict)
-    _by_beginning: dict[str, list[_Term]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._by_word: dict[str, list[_Term]] = {}
+        self._by_beginning: dict[str, list[_Term]] = {}
+        self._begun_by = lru_cache(maxsize=_REMEMBERED)(self._look)
 
     @classmethod
     def of(cls, concepts: Mapping[str, Iterable[str]]) -> "Vocabulary":
@@ -58,12 +62,14 @@ class Vocabulary:
         """The concepts in ``words``."""
         found: dict[str, set[int]] = {}
         for at, word in enumerate(words):
-            for term in self._begun_by(word):
+            # No term is longer, so what a word holds beyond that is as good as one letter.
+            for term in self._begun_by(word[: _LONGEST + 1]):
                 if not term.rest or term.follows(words, at + 1):
                     found.setdefault(term.concept, set()).update(range(at, at + 1 + len(term.rest)))
         return {concept: frozenset(positions) for concept, positions in found.items()}
 
-    def _begun_by(self, word: str) -> Iterator[_Term]:
-        yield from self._by_word.get(word, ())
+    def _look(self, word: str) -> tuple[_Term, ...]:
+        begun = list(self._by_word.get(word, ()))
         for length in range(1, min(_LONGEST, len(word)) + 1):
-            yield from self._by_beginning.get(word[:length], ())
+            begun += self._by_beginning.get(word[:length], ())
+        return tuple(begun)

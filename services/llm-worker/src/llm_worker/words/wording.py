@@ -7,6 +7,7 @@ punctuation. Two questions that differ only in these are the same question.
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import filterfalse
 
 _WORD = re.compile(r"[a-z0-9]+")
 _LONGEST_SIGNATURE = 6
@@ -52,7 +53,7 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    return "".join(filterfalse(unicodedata.combining, decomposed))
 
 
 def _without_name(line: str) -> str:
@@ -62,9 +63,10 @@ def _without_name(line: str) -> str:
 
 def _without_signature(lines: list[str]) -> list[str]:
     for number, line in enumerate(lines):
-        rest = [later for later in lines[number + 1 :] if later.strip()]
-        is_mark = _SIGNATURE_MARK.match(line) or _SENT_FROM.match(line)
-        is_closing = number > 0 and _CLOSING.match(line) and len(rest) <= _LONGEST_SIGNATURE
-        if is_mark or is_closing:
+        if _SIGNATURE_MARK.match(line) or _SENT_FROM.match(line):
             return lines[:number]
+        if number > 0 and _CLOSING.match(line):
+            rest = [later for later in lines[number + 1 :] if later.strip()]
+            if len(rest) <= _LONGEST_SIGNATURE:
+                return lines[:number]
     return lines
