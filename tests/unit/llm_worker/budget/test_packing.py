@@ -34,9 +34,12 @@ def test_who_is_let_through(sizes, calls, tokens, any_order, chosen):
     ("sizes", "tokens", "coming", "spare", "chosen"),
     [
         pytest.param([50, 30], 50, 0, 0, [0], id="nothing under way: the closest fit"),
-        # 50 now would leave 0 + 10 + 10, nobody's. 35 now leave 15 + 10 + 10, just enough for the other.
-        pytest.param([50, 35, 35], 50, 10, 10, [1], id="what is coming back makes room for a second one"),
-        pytest.param([50, 35, 35], 50, 0, 0, [0], id="without that it would be left over"),
+        # 50 now would leave 0 + 16 + 10, nobody's. 38 now leave 12 + 16 + 10, just enough for the other.
+        pytest.param([50, 38, 38], 50, 16, 10, [1], id="what is coming back makes room for a second one"),
+        pytest.param([50, 38, 38], 50, 0, 0, [0], id="without that it would be left over"),
+        pytest.param([50, 35, 35], 50, 10, 10, [0], id="the small are not spent on what one call gives back"),
+        pytest.param([9, 5, 5], 9, 10**9, 1, [0], id="far ahead any room can be filled"),
+        pytest.param([90_000, 60_000, 60_000], 100_000, 25_000, 1, [1], id="large ones, compared in parts"),
         pytest.param([50, 30], 50, 5, 10, [0], id="there is no second one that it would be enough for"),
         pytest.param([50, 60], 55, 500, 10, [0], id="who fits is not kept waiting for what may come"),
     ],

@@ -97,6 +97,12 @@ class Counts:
             del self.by_end[end]
         return sum(amount for end, amount in self.by_end.items() if end > reached)
 
+    def ages_out(self, now: float, *, within_s: float) -> int:
+        """What counts now and will not ``within_s`` seconds from now."""
+        reached = math.floor(now / self.window.step_s)
+        last = math.floor((now + within_s) / self.window.step_s)
+        return sum(amount for end, amount in self.by_end.items() if reached < end <= last)
+
     def used_between(self, since: float, at: float) -> int:
         """What counted at any moment from ``since`` to ``at``, not long ago; leases of ``at`` included."""
         first = math.floor(since / self.window.step_s)

@@ -19,6 +19,8 @@ _SLOT_AGAIN_S = 0.2
 """When to ask again for a free slot: nobody knows when a call ends."""
 _FIRST_AT_ONCE = 4
 """Calls at once to a model of which no limit of requests is known and that has not answered yet."""
+_SOON_MINUTES = 1 / 10
+"""What ages out within so long is looked ahead to: what is let through at once ages out at once."""
 _NEVER_S = 3600.0
 """A need larger than its limit is asked about again after an hour: limits change."""
 
@@ -98,7 +100,7 @@ def _fitting(
 ) -> tuple[tuple[int, ...], Denied | None]:
     """Which of ``needs`` (positions) fit every window beside what is ``kept``, and why no more do."""
     rooms: list[tuple[Window, int, int]] = []
-    calls, tokens = most, math.inf
+    calls, tokens, aging = most, math.inf, 0
     for window in rules.allowance.windows:
         limit = book.limit_of(window, rules.allowance)
         if limit is None:
@@ -107,7 +109,10 @@ def _fitting(
         room = limit - book.counts_of(window).used(book.now) - not_ours
         rooms.append((window, limit, room))
         if window.counts_tokens:
-            tokens = min(tokens, room)
+            if room < tokens:
+                tokens = room
+                soon_s = _SOON_MINUTES * rules.allowance.minute_s
+                aging = book.counts_of(window).ages_out(book.now, within_s=soon_s)
         else:
             calls = min(calls, room)
     spare = 0 if visit is None else visit.spare_tokens
@@ -117,7 +122,7 @@ def _fitting(
         calls=calls,
         tokens=tokens,
         any_order=any_order,
-        coming=spare * under_way,
+        coming=spare * under_way + aging,
         spare=spare,
     )
     denied = None
