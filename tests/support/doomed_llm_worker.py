@@ -1,6 +1,7 @@
 """llm-worker to which something happens at a named step of its first question: ``DOOMED_AT``.
 
 before the call        it has its turn and its claim; nothing was sent
+during the call        the question is on its way, and nothing of an answer has been read
 after the call         the answer is here and stored nowhere
 after the store        the answer is stored; nothing is published
 
@@ -18,11 +19,12 @@ from typing import Any
 
 from llm_worker.answers.postgres import PostgresAnswers
 from llm_worker.app import NAME, serve
+from llm_worker.providers import http
 from llm_worker.providers.http import HttpProvider
 from llm_worker.settings import Settings
 from posta.service import run
 
-_ask, _store = HttpProvider.ask, PostgresAnswers.store
+_ask, _trace, _store = HttpProvider.ask, http._Call.trace, PostgresAnswers.store
 _done: set[str] = set()
 
 
@@ -51,6 +53,12 @@ async def ask(self: HttpProvider, request: Any) -> Any:
     return await _ask(self, request)
 
 
+async def trace(self: http._Call, event: str, info: Any) -> None:
+    await _trace(self, event, info)
+    if self.sent_after_s:
+        await doom("during the call")
+
+
 async def store(self: PostgresAnswers, claim: Any, answer: Any, **how: Any) -> Any:
     await doom("after the call")
     stored = await _store(self, claim, answer, **how)
@@ -59,5 +67,6 @@ async def store(self: PostgresAnswers, claim: Any, answer: Any, **how: Any) -> A
 
 
 if __name__ == "__main__":
-    HttpProvider.ask, PostgresAnswers.store = ask, store  # type: ignore[method-assign]  # the point of it
+    HttpProvider.ask, http._Call.trace = ask, trace  # type: ignore[method-assign]  # the point of it
+    PostgresAnswers.store = store  # type: ignore[method-assign]
     run(NAME, Settings, serve)

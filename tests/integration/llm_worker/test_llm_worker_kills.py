@@ -41,7 +41,7 @@ def doomed_worker(around, tmp_path, step, **env):
 
 @pytest.mark.parametrize(
     ("step", "calls"),
-    [("before the call", 1), ("after the call", 2), ("after the store", 1)],
+    [("before the call", 1), ("during the call", 2), ("after the call", 2), ("after the store", 1)],
 )
 async def test_a_kill_at_this_step_loses_nothing_and_pays_only_what_was_lost(around, tmp_path, step, calls):
     with doomed_worker(around, tmp_path, step) as doomed:
@@ -84,6 +84,7 @@ async def test_a_stalled_a_refused_and_a_broken_call_are_each_made_once_more(aro
     ("step", "calls"),
     [
         pytest.param("before the call", 2, id="before the call: it makes its own when it wakes"),
+        pytest.param("during the call", 2, id="during the call: the other makes its own"),
         pytest.param("after the call", 2, id="after the call: its answer comes too late to be stored"),
         pytest.param("after the store", 1, id="after the store: the other finds the answer"),
     ],
@@ -112,7 +113,7 @@ def is_stopped(process):
     return Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] == "T"
 
 
-@pytest.mark.parametrize("step", ["before the call", "after the call", "after the store"])
+@pytest.mark.parametrize("step", ["before the call", "during the call", "after the call", "after the store"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["restarted", "killed"])
 async def test_postgres_that_goes_away_at_this_step_costs_no_call_and_no_attempt(
     kafka, topic_prefix, own_postgres, tmp_path, step, how
