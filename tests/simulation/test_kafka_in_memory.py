@@ -9,7 +9,7 @@ import pytest
 from support.kafka_contract import KafkaContract
 from support.sim.cluster import Cluster
 from support.sim.consumer import SimConsumer
-from support.sim.loop import SimLoop
+from support.sim.loop import simulated
 from support.sim.producer import SimAdmin, SimProducer
 
 
@@ -37,13 +37,7 @@ class TestKafkaInMemory(KafkaContract):
 def _on_virtual_time(test: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(test)
     def run(self: TestKafkaInMemory, world: Any) -> None:
-        loop = SimLoop()
-        try:
-            loop.run_until_complete(test(self, world))
-            assert loop.faults == []
-        finally:
-            loop.bury()
-            loop.close()
+        simulated(test(self, world))
 
     return run
 

@@ -206,4 +206,16 @@ def assert_nothing_lost_and_in_order(tally: Tally, records: list[ConsumerRecord]
             f"{len(missing)} of {len(asked)} acknowledged events of {person} are lost: {missing[:5]}"
         )
         early = [(was, now) for was, now in zip(asked, theirs, strict=True) if was != now]
-        assert not early, f"{len(early)} of {len(asked)} events of {person} are out of order: {early[:5]}"
+        assert not early, (
+            f"{len(early)} of {len(asked)} events of {person} are out of order: {early[:5]};"
+            f" all of them, as (partition, offset, id): {places(records, key)}"
+        )
+
+
+def places(records: list[ConsumerRecord], key: str) -> list[tuple[int, int, str | None]]:
+    """Where the records of ``key`` are."""
+    return [
+        (record.partition, record.offset, header(record.headers, "ce_id"))
+        for record in records
+        if record.key.decode() == key
+    ]

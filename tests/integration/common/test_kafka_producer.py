@@ -5,6 +5,8 @@ import signal
 import time
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
+from aiokafka.producer.sender import SendProduceReqHandler
 from support.engine_rig import RESULTS, rig
 
 from posta.domain.envelope import Wire
@@ -37,6 +39,33 @@ async def test_a_record_beyond_the_brokers_limit_is_refused_for_good(kafka, topi
             )
         await world.producer.publish(RESULTS.name, [RECORD], timeout_s=10)
         assert len(await world.read(RESULTS.name, count=1)) == 1
+
+
+async def test_a_publish_that_fails_in_part_leaves_nothing_of_a_key_out_of_order(
+    kafka, topic_prefix, monkeypatch
+):
+    """A batch that expires must not be overtaken by the next one of its partition (aiokafka sends it on)."""
+    refused: list[object] = []
+    send = SendProduceReqHandler.do
+
+    async def do(self, node_id):
+        if refused:
+            return await send(self, node_id)
+        refused.extend(self._batches)
+        for batch in self._batches.values():
+            batch.failure(exception=KafkaTimeoutError())
+        return None
+
+    records = [Wire(key=b"k", value=b"%04d" % n + b"x" * 1000, headers=()) for n in range(200)]
+    async with rig(kafka.bootstrap_servers, topic_prefix) as world:
+        monkeypatch.setattr(SendProduceReqHandler, "do", do)
+        with pytest.raises(PublishFailed):
+            await world.producer.publish(RESULTS.name, records, timeout_s=10)
+        await world.producer.publish(RESULTS.name, records, timeout_s=10)
+        found = await world.read(RESULTS.name, count=len(records))
+    first_of_each = list(dict.fromkeys(record.value[:4] for record in found))
+    assert refused
+    assert first_of_each == [record.value[:4] for record in records]
 
 
 async def test_a_missing_topic_fails_within_the_limit(kafka, topic_prefix):

@@ -9,7 +9,7 @@ No real time passes: when nothing is ready the clock jumps to the next timer.
 import asyncio
 import contextvars
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any
 
@@ -173,3 +173,14 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.faults.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+
+def simulated(scenario: Coroutine[Any, Any, Any]) -> None:
+    """Run ``scenario`` where no real time passes, so that a busy machine changes nothing."""
+    loop = SimLoop()
+    try:
+        loop.run_until_complete(scenario)
+        assert loop.faults == []
+    finally:
+        loop.bury()
+        loop.close()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
+from support.sim.loop import simulated
 
 from posta.domain.envelope import Wire
 from posta.engine import outlet as module
@@ -149,19 +150,24 @@ async def test_what_collects_behind_a_blocked_topic_is_counted_and_goes_along(pa
     assert names.PUBLISH_BLOCKED.labels("blocked lane")._value.get() == 0
 
 
-async def test_an_unhurried_topic_collects_after_its_first_batch_and_others_do_not(partition, monkeypatch):
-    monkeypatch.setattr(module, "_COLLECT_S", 0.05)
+def test_an_unhurried_topic_collects_after_its_first_batch_and_others_do_not(partition):
     kafka = Kafka()
-    outlet = Outlet(kafka, timeout_s=1, unhurried=["lane"])
-    began = asyncio.get_running_loop().time()
-    await outlet.post("lane", wire("first"), partition)
-    assert asyncio.get_running_loop().time() - began < 0.04, "nothing was sent just before it"
-    waiting = [outlet.post("lane", wire(value), partition) for value in ("2", "3")]
-    await asyncio.sleep(0.01)
-    waiting.append(outlet.post("lane", wire("4"), partition))
-    await outlet.post("reply", wire("r"), partition)
-    assert not any(one.done() for one in waiting)
-    await asyncio.gather(*waiting)
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        outlet = Outlet(kafka, timeout_s=1, unhurried=["lane"])
+        began = loop.time()
+        await outlet.post("lane", wire("first"), partition)
+        assert loop.time() == began, "nothing was sent just before it"
+        waiting = [outlet.post("lane", wire(value), partition) for value in ("2", "3")]
+        await asyncio.sleep(module._COLLECT_S / 2)
+        waiting.append(outlet.post("lane", wire("4"), partition))
+        await outlet.post("reply", wire("r"), partition)
+        assert not any(one.done() for one in waiting)
+        await asyncio.gather(*waiting)
+        assert loop.time() == pytest.approx(began + module._COLLECT_S)
+
+    simulated(scenario())
     assert kafka.batches == [
         ("lane", None, [b"first"]),
         ("reply", None, [b"r"]),

@@ -14,7 +14,11 @@ from posta.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 _BATCH = 500
-_BATCH_BYTES = 4 * 1024 * 1024
+_BATCH_BYTES = 256 * 1024
+"""Few enough that all are one batch for Kafka, also with what rounds before left in the client: so none of a
+key is written before an earlier one that failed. See ``posta.kafka.producer.MAX_BATCH_BYTES``."""
+_FEW = 100
+"""So many more than a batch came while it was read; with them the spool runs empty within moments."""
 _PUBLISH_S = 5.0
 _SPOOL_S = 5.0
 _PROBE_S = 2.0
@@ -89,7 +93,7 @@ class Drainer:
             if not self._met:
                 raise Transient("Kafka does not answer")
         batch = await self._spool.first(_BATCH, max_bytes=_BATCH_BYTES, timeout_s=_SPOOL_S)
-        if len(batch) < _BATCH:
+        if self._spool.contents.waiting - len(batch) <= _FEW:
             self._switch.to_handover()
         await self._deliver([record for record in batch if record.event_id not in self._delivered])
         if batch:

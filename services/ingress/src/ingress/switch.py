@@ -1,6 +1,6 @@
 """Which way events go: straight to Kafka, or through the spool until it has caught up.
 
-    DIRECT --a publish failed--> SPOOL --the rest fits one batch--> HANDOVER --spool empty--> DIRECT
+    DIRECT --a publish failed--> SPOOL -------nearly empty--------> HANDOVER --spool empty--> DIRECT
                                   |  ^---- a publish failed, or it took too long ----'          ^
                                   '---------------------- spool empty --------------------------'
 

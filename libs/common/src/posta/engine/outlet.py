@@ -10,6 +10,7 @@ A failed publish never loses anything: the record it belongs to stays undone.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ class Outlet:
 
     async def _collect(self, topic: str, to: int | None) -> None:
         loop = asyncio.get_running_loop()
-        wait_s = self._began.get((topic, to), 0.0) + _COLLECT_S - loop.time()
+        wait_s = self._began.get((topic, to), -math.inf) + _COLLECT_S - loop.time()
         if 0 < wait_s <= _COLLECT_S:
             await asyncio.sleep(wait_s)
         self._began[topic, to] = loop.time()

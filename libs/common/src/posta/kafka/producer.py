@@ -33,6 +33,10 @@ log = get_logger(__name__)
 _START_S = 30.0
 _STOP_S = 5.0
 MAX_REQUEST_BYTES = 2 * 1_048_576
+MAX_BATCH_BYTES = 900_000
+"""Below what a broker takes by default (message.max.bytes). What a publish has for one partition is one
+batch up to this, written whole or not at all: of two the second is written although the first expired,
+and what is then repeated comes too late for the order of its key."""
 NULL_VALUE_HEADER = "posta-null-value"
 """Marks an empty value that stands for null."""
 
@@ -146,6 +150,7 @@ class Producer:
                 acks="all",
                 enable_idempotence=False,
                 linger_ms=0,
+                max_batch_size=MAX_BATCH_BYTES,
                 max_request_size=MAX_REQUEST_BYTES,
                 # Also the life of a batch that no broker takes.
                 request_timeout_ms=int(self._settings.request_timeout_s * 1000),
