@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from llm_worker.catalogue.postgres import Catalogue
 from llm_worker.catalogue.product import Product
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.turn import MemoryPolicy
-from llm_worker.faq.file import read_faq
+from llm_worker.faq.file import FaqFile, read_faq
 from llm_worker.knowledge import Knowledge
 from llm_worker.providers.rules import HandoverRules
 from llm_worker.question import question_of
@@ -50,9 +51,9 @@ class Summarised:
 class Counter:
     """One worker's desk, by which a question is asked as the handler does."""
 
-    def __init__(self, database, *, destination="ops", **memory):
+    def __init__(self, database, *, destination="ops", faq=FAQ, **memory):
         self.knowledge = Knowledge(
-            RULES, FAQ, database, MemorySettings(**memory), CacheSettings(),
+            RULES, faq, database, MemorySettings(**memory), CacheSettings(),
             HandoverRules(destination=destination, turns=3), Catalogue(database),
         )  # fmt: skip
         self.summaries = Summarised()
@@ -100,6 +101,28 @@ async def test_a_frequent_question_is_answered_and_remembered(counter, locale, t
     assert answer in ready.answer.text
     assert (ready.answer.model, ready.beside) == ("faq:shipping-time", ())
     assert await counter.said(event) == [(text, ready.answer.text)]
+
+
+async def test_a_frequent_question_may_be_answered_with_what_the_catalogue_says_now(database):
+    text = {
+        "en": "{catalogue_products}: {catalogue_price_from} to {catalogue_price_to}, {catalogue_sizes}",
+        "es": "desde {catalogue_price_from}",
+    }
+    entry = {"id": "range", "category": "stock", "asks": [["range"]], "answer": text}
+    faq = FaqFile.model_validate({"concepts": {"range": ["your range", "vuestra gama"]}, "entries": [entry]})
+    counter = Counter(database, faq=faq)
+    assert await counter.ready(asked(1, "your range?")) is None, "no catalogue: the model is asked"
+    goods = [
+        Product(sku="A", name="Shirt", price=Decimal("19.5"), sizes=("S", "M", "L")),
+        Product(sku="B", name="Coat", price=Decimal(120), sizes=("M", "L", "XL"), stock=3),
+        Product(sku="C", name="Cap", price=Decimal(5), sizes=("U",), stock=0),
+        Product(sku="D", name="Imported", price=Decimal(1), currency="USD"),
+    ]
+    await Catalogue(database).load({one.sku: one for one in goods}, source="t", replace=True)
+    english = await counter.ready(asked(2, "your range?"))
+    assert english.answer.text == "4: 19.50 EUR to 120.00 EUR, S, M, L, XL"
+    spanish = await counter.ready(asked(3, "¿vuestra gama?", locale="es-ES"))
+    assert spanish.answer.text == "desde 19,50 EUR"
 
 
 async def test_a_mail_is_matched_with_its_subject(counter):

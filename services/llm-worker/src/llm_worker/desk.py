@@ -15,6 +15,8 @@ from llm_worker.asking.estimate import most_tokens
 from llm_worker.asking.seams import Ready, Why
 from llm_worker.cache.key import cache_key, is_personal
 from llm_worker.cache.postgres import AnswerCache, Elsewhere, Hit
+from llm_worker.catalogue.postgres import Catalogue
+from llm_worker.catalogue.summary import filled_in, named_in
 from llm_worker.conversation.erasure import BY_PERSON, Erasure
 from llm_worker.conversation.postgres import Conversations
 from llm_worker.conversation.summaries import Summaries
@@ -50,6 +52,7 @@ class KnowingDesk:
 
     faq: Matcher
     faq_answers: dict[str, dict[Language, str]]
+    catalogue: Catalogue
     cache: AnswerCache | None
     """None: answers are not shared."""
     conversations: Conversations
@@ -123,11 +126,21 @@ class KnowingDesk:
         entry = self.faq.match(question.whole)
         if entry is None:
             return None
+        text = await self._with_facts(self.faq_answers[entry.id][question.language], question.language)
+        if text is None:
+            log.info("faq_without_catalogue", event_id=event.id, entry=entry.id)
+            return None
         names.LLM_UNCALLED.labels("faq").inc()
         log.info("answered_from_faq", event_id=event.id, entry=entry.id)
-        answer = Answer(text=self.faq_answers[entry.id][question.language], model=f"faq:{entry.id}")
+        answer = Answer(text=text, model=f"faq:{entry.id}")
         await self._remember(event, question, answer)
         return Ready(answer=answer)
+
+    async def _with_facts(self, text: str, language: Language) -> str | None:
+        """An answer with what the catalogue says now; None when it does not say it."""
+        if not named_in(text):
+            return text
+        return filled_in(text, (await self.catalogue.summary()).facts(language))
 
     async def _from_cache(self, event: Event[Any], question: Question) -> Ready | None:
         key = self._key(question)

@@ -57,6 +57,7 @@ class Knowledge:
         return KnowingDesk(
             faq=self.faq.matcher(),
             faq_answers=self.faq.answers(),
+            catalogue=self.catalogue,
             cache=self.answer_cache() if self.cache.enabled else None,
             conversations=self._conversations,
             erasure=Erasure(self.database),

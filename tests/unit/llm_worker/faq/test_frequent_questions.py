@@ -154,6 +154,10 @@ def test_every_answer_is_whole_in_both_languages():
             "concepts: {x: [y]}\nentries: [{id: a, category: b, asks: [[x]], answer: {en: '{', es: b}}]",
             "cannot be read",
         ),
+        (
+            "facts: {catalogue_sizes: {en: a, es: b}}\nconcepts: {}\nentries: []",
+            "what the catalogue says by itself: catalogue_sizes",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_reason(tmp_path, text, reason):

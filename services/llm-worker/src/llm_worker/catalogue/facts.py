@@ -16,6 +16,12 @@ def facts(products: Sequence[Product], language: Language) -> str:
     return "\n".join(line for product in products if (line := _line(product, language)))
 
 
+def money(amount: Decimal, currency: str, language: Language) -> str:
+    """An amount as people of that language write it, with the currency's code."""
+    written = f"{amount:.2f}"
+    return f"{written.replace('.', ',') if language == 'es' else written} {currency}"
+
+
 def stated_by(products: Collection[Product]) -> set[tuple[Kind, Decimal]]:
     """The figures of ``products``."""
     prices = {(Kind.PRICE, product.price) for product in products if product.price is not None}
@@ -26,8 +32,7 @@ def stated_by(products: Collection[Product]) -> set[tuple[Kind, Decimal]]:
 def _line(product: Product, language: Language) -> str:
     told = []
     if product.price is not None:
-        price = f"{product.price:.2f}"
-        told.append(f"{price.replace('.', ',') if language == 'es' else price} {product.currency}")
+        told.append(money(product.price, product.currency, language))
     if product.stock == 0:
         told.append("agotado" if language == "es" else "sold out")
     elif product.stock is not None:

@@ -8,6 +8,7 @@ from llm_worker.catalogue.excerpt import MOST_PRODUCTS
 from llm_worker.catalogue.product import Diff, Product, diff
 from llm_worker.catalogue.spelling import Spelling
 from llm_worker.catalogue.sql import COLUMNS, VERSION, found_column, product_of, query_of
+from llm_worker.catalogue.summary import SUMMARY, Summary
 from llm_worker.words.wording import folded, words_of
 from posta.postgres.pool import Connection, Database
 
@@ -63,6 +64,12 @@ class Catalogue:
             await connection.executemany(_UPSERT, [_row(products[sku], version) for sku in skus])
             await connection.execute("DELETE FROM product WHERE sku = ANY($1)", list(changes.removed))
             return changes
+
+    async def summary(self) -> Summary:
+        """What it says as a whole."""
+        async with self._database.connection() as connection:
+            (row,) = await connection.fetch(SUMMARY)
+        return Summary(**{**row, "sizes": tuple(row["sizes"])})
 
     async def search(self, text: str) -> list[Product]:
         """The products that ``text`` speaks of, best first, and no more than a prompt carries.

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from llm_worker.catalogue.summary import FACTS
 from llm_worker.faq.matcher import Entry, Matcher
 from llm_worker.words.vocabulary import Term, Vocabulary
 from posta.domain.language import Language
@@ -57,8 +58,10 @@ class FaqFile(_Model):
                     f"entry {entry.id} names concepts that are not defined: {', '.join(unknown)}"
                 )
             for text in (entry.answer.en, entry.answer.es):
-                if unknown := sorted(_placeholders(text) - self.facts.keys()):
+                if unknown := sorted(_placeholders(text) - self.facts.keys() - FACTS):
                     raise ValueError(f"the answer of {entry.id} names facts that are not defined: {unknown}")
+        if ours := sorted(FACTS & self.facts.keys()):
+            raise ValueError(f"facts names what the catalogue says by itself: {', '.join(ours)}")
         if unknown := sorted(set(self.neutral) - self.concepts.keys()):
             raise ValueError(f"neutral names concepts that are not defined: {', '.join(unknown)}")
         return self
@@ -78,12 +81,13 @@ class FaqFile(_Model):
         return Matcher(entries, Vocabulary.of(self.concepts), frozenset(self.neutral))
 
     def answers(self) -> dict[str, dict[Language, str]]:
-        """The finished answer of each entry, by its id and language."""
+        """The answer of each entry, by its id and language; finished but for what the catalogue says."""
         languages: tuple[Language, ...] = ("en", "es")
+        left = {name: f"{{{name}}}" for name in FACTS}
         return {
             entry.id: {
                 language: entry.answer.in_language(language).format_map(
-                    {name: texts.in_language(language) for name, texts in self.facts.items()}
+                    {**left, **{name: texts.in_language(language) for name, texts in self.facts.items()}}
                 )
                 for language in languages
             }
