@@ -9,7 +9,7 @@ import pytest
 from support.kafka_contract import KafkaContract
 from support.sim.cluster import Cluster
 from support.sim.consumer import SimConsumer
-from support.sim.loop import simulated
+from support.sim.loop import without_real_time
 from support.sim.producer import SimAdmin, SimProducer
 
 
@@ -37,7 +37,7 @@ class TestKafkaInMemory(KafkaContract):
 def _on_virtual_time(test: Callable[..., Any]) -> Callable[..., None]:
     @functools.wraps(test)
     def run(self: TestKafkaInMemory, world: Any) -> None:
-        simulated(test(self, world))
+        without_real_time(test(self, world))
 
     return run
 

@@ -1,4 +1,4 @@
-"""A full mailbox under a provider's limits, in simulated time: llm-workers with an engine's gate around each.
+"""A full mailbox under a provider's limits, in without_real_time time: llm-workers with an engine's gate around each.
 
 The real handler, asker, purses and gate; in memory are the book, the answers and the provider, which counts
 strictly: calls and tokens of every sliding window, and refuses with 429 what is too much. The stand-in
@@ -15,7 +15,7 @@ from typing import Any
 
 from support.llm_asking import Worker
 from support.questions import email_question, message_of
-from support.sim.loop import SimLoop
+from support.sim.loop import without_real_time
 
 from llm_worker.asking.gate import RoomGate
 from llm_worker.budget.books import Visited
@@ -187,15 +187,11 @@ class Answered:
 
 def answered(world: World, texts: Sequence[str], *, workers: int = 2) -> Answered:
     """All questions answered by so many workers."""
-    loop = SimLoop()
-    try:
-        return loop.run_until_complete(_answered(loop, world, texts, workers))
-    finally:
-        loop.bury()
-        loop.close()
+    return without_real_time(_answered(world, texts, workers))
 
 
-async def _answered(loop: SimLoop, world: World, texts: Sequence[str], workers: int) -> Answered:
+async def _answered(world: World, texts: Sequence[str], workers: int) -> Answered:
+    loop = asyncio.get_running_loop()
     chance = random.Random(world.seed)
     events = [email_question(n, text=text) for n, text in enumerate(texts)]
     books, table, provider = SlowBooks(loop.time, world.visit_s), FakeTable(), StrictProvider(world, chance)

@@ -200,12 +200,22 @@ async def test_whose_caller_is_cancelled_in_a_statement_is_lent_again_only_when_
 
 
 async def test_connections_at_hand_do_not_hold_up_the_end(database_url):
+    other = await asyncpg.connect(database_url)
+
+    async def opened():
+        return await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test'")
+
     database = pool(database_url, session=Session.UNTOUCHED)
     await asyncio.gather(*(database.ping() for _ in range(8)))
+    assert await opened() > 1
     async with asyncio.timeout(1):
         await database.close()
-    await database.ping()
+    async with asyncio.timeout(5):
+        while await opened():  # noqa: ASYNC110 - the server's own time
+            await asyncio.sleep(0.01)
+    assert await pid_of(database), "it opens anew when it is wanted again"
     await database.close()
+    await other.close()
 
 
 @pytest.mark.parametrize(("session", "left"), [(Session.RESET, "on"), (Session.UNTOUCHED, "off")])

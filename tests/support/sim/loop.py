@@ -11,7 +11,9 @@ import contextvars
 import itertools
 from collections.abc import Callable, Coroutine
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Pulse(Enum):
@@ -175,12 +177,13 @@ class SimLoop(asyncio.BaseEventLoop):
         self.faults.append(f"{context.get('message')}: {context.get('exception')!r}")
 
 
-def simulated(scenario: Coroutine[Any, Any, Any]) -> None:
-    """Run ``scenario`` where no real time passes, so that a busy machine changes nothing."""
+def without_real_time(scenario: Coroutine[Any, Any, T]) -> T:
+    """What ``scenario`` returns, run on a ``SimLoop``; a busy machine changes nothing."""
     loop = SimLoop()
     try:
-        loop.run_until_complete(scenario)
+        found = loop.run_until_complete(scenario)
         assert loop.faults == []
+        return found
     finally:
         loop.bury()
         loop.close()

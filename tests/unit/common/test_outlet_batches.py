@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
-from support.sim.loop import simulated
+from support.sim.loop import without_real_time
 
 from posta.domain.envelope import Wire
 from posta.engine import outlet as module
@@ -167,7 +167,7 @@ def test_an_unhurried_topic_collects_after_its_first_batch_and_others_do_not(par
         await asyncio.gather(*waiting)
         assert loop.time() == pytest.approx(began + module._COLLECT_S)
 
-    simulated(scenario())
+    without_real_time(scenario())
     assert kafka.batches == [
         ("lane", None, [b"first"]),
         ("reply", None, [b"r"]),

@@ -1,7 +1,8 @@
 """Lends a pool's connections, and keeps them at hand in between where that is allowed.
 
     lent ──▶ given back ─┬─ sound, nobody waits ──▶ at hand ─┬─ wanted within idle_s ──▶ lent, at once
-                         └─ else ─▶ the pool                 └─ else ─▶ the pool, which closes it in its time
+                         └─ else ─▶ the pool                 ├─ wanted later ──────────▶ cut
+                                                             └─ another is given back later ─▶ the pool
 
 asyncpg's pool starts a task to lend a connection and another one to take it back; with statements of half
 a millisecond that is a fifth of what they cost. The pool still opens, mends, limits and closes them.
@@ -14,7 +15,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 _IDLE_S = 60.0
-"""Whoever was idle for longer is the pool's; what lies between us and the server may have forgotten it."""
+"""Whoever was idle for longer is not lent again: what lies in between may have forgotten it."""
 _ROUNDS = 1_000
 """After so many returns one goes through the pool, which replaces connections that did a lot."""
 
