@@ -1,4 +1,4 @@
-"""A full mailbox under a provider's limits, in without_real_time time: llm-workers with an engine's gate around each.
+"""A full mailbox under a provider's limits, in simulated time: llm-workers with an engine's gate around each.
 
 The real handler, asker, purses and gate; in memory are the book, the answers and the provider, which counts
 strictly: calls and tokens of every sliding window, and refuses with 429 what is too much. The stand-in
